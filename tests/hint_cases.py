@@ -344,6 +344,20 @@ ROWS = [
         2.5,
         file(csv("x1;x2;y", "0,125;2,625;1")),
     ),
+    Case(  # beside texts
+        "compute p.csv",
+        "run: mrl compute p.csv --no-header --x1 2 --x2 3 --y 4",
+        "compute p.csv --no-header --x1 2 --x2 3 --y 4",
+        2.0,
+        file(csv("first,1.5,3.5,1", "second,3.5,1.5,-1")),
+    ),
+    Case(  # and not a column of texts, whose name is nearer
+        "compute p.csv --x1 prompt_score",
+        "name the column with --x1 COLUMN",
+        "compute p.csv --x1 a",
+        2.0,
+        file(csv("prompt,a,x2,y", "Why?,1,3,1")),
+    ),
     Case("compute p.csv --no-header", "is the first line a header? leave out --no-header", "compute p.csv", 1.0),
     Case(
         "compute p.jsonl",

@@ -205,9 +205,7 @@ def _missing(role: Role, wanted: str, names: Sequence[str], plan: Plan, source: 
         refuse_log(names, source.shown_name)
     names = [*names, *(key for key in source.hive if role not in ("x1", "x2"))]  # a path gives no scores
     hint = None if plan.setting_of(role) in names else HINTS_OF_FORMATS.get((source.format, role))
-    hint = hint or hint_for_missing(
-        role, wanted, names, plan, is_delimited=source.format in ("csv", "tsv"), is_file=source.file is not None
-    )
+    hint = hint or hint_for_missing(role, wanted, names, plan, source)
     is_unnamed = wanted == (plan.setting_of(role) if plan.has_lists else role) and plan.reporting.preset is None
     message = no_column(source.shown_name, wanted, names)
     return NoColumnError(message, source, plan, is_unnamed=is_unnamed, hint=hint)

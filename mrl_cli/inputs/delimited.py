@@ -18,7 +18,7 @@ from mrl_cli.inputs.plain import labels_are_small, plain_columns
 from mrl_cli.inputs.streams import Stream, open_text
 from mrl_cli.inputs.text import Layout
 from mrl_cli.model import Batch, Dialect, Plan
-from mrl_cli.words import harmless, is_float
+from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -190,7 +190,7 @@ def _layout(head: bytes, source: Source, plan: Plan) -> Layout | None:
 def _guessed(data: bytes, source: Source, plan: Plan) -> tuple[Layout | None, Dialect, dict[str, Any]]:
     """Return the layout of a head, the dialect that makes sense of it, and the options that say what is not usual."""
     from mrl_cli.inputs.heads import HEAD_ROWS, has_decimal_commas
-    from mrl_cli.inputs.kinds import RANKED_LINE
+    from mrl_cli.inputs.kinds import RANKED_LINE, is_row
 
     dialect, options = plan.reading.dialect, dict[str, Any]()
 
@@ -203,7 +203,7 @@ def _guessed(data: bytes, source: Source, plan: Plan) -> tuple[Layout | None, Di
         by_blanks, blank_rows = read(delimiter=" ")
         if by_blanks is not None and {len(row) for row in blank_rows[:-1]} == {len(by_blanks.names)}:
             layout, rows, options["delimiter"] = by_blanks, blank_rows, " "
-    is_header = layout is None or not (all(map(is_float, layout.names)) or RANKED_LINE.match(" ".join(layout.names)))
+    is_header = layout is None or not (is_row(layout.names) or RANKED_LINE.match(" ".join(layout.names)))
     if layout is not None and dialect.header and not is_header:
         layout, rows = read(header=False, delimiter=layout.delimiter)
         options["no_header"] = True

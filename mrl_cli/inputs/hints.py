@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mrl_cli.inputs.kinds import LIST_SETTINGS, kind_of, list_columns
+from mrl_cli.errors import MrlError
+from mrl_cli.inputs.kinds import LIST_SETTINGS, are_numbers, is_row, kind_of, list_columns
 from mrl_cli.inputs.paths import closest_path
 from mrl_cli.inputs.presets import LIST_PRESETS, described_fit
 from mrl_cli.model import Plan, Role, setting_of
 from mrl_cli.model.problems import ENCODING_HINT
 from mrl_cli.settings import flags_of
-from mrl_cli.words import closest, harmless, is_float, option_of, shell_line
+from mrl_cli.words import closest, harmless, option_of, shell_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+
+    Source = Any  # that of `inputs.base`, which imports this module
 
 _RANK_RUN = "a run of TREC is read by mrl rank, with --qrels FILE for its judgments"
 _RANK_LETOR = "LETOR is read by mrl rank, with --scores FILE for the scores of its rows"
@@ -40,14 +43,9 @@ _DIFFERENCES = {"difference", "differences", "diff", "score_diff", "score_differ
 _LABELS = {"label", "labels", "winner", "preference", "preferred", "choice"}
 
 
-def hint_for_missing(
-    role: Role, wanted: str, names: Sequence[str], plan: Plan, *, is_delimited: bool, is_file: bool
-) -> str:
-    """Return what to do where an input has columns of these names, and not the one wanted for a role.
-
-    `is_delimited` says that the names are what a delimiter separates in a header line, `is_file` that more than the
-    names can be looked at elsewhere.
-    """
+def hint_for_missing(role: Role, wanted: str, names: Sequence[str], plan: Plan, source: Source) -> str:
+    """Return what to do where an input has columns of these names, and not the one wanted for a role."""
+    is_delimited, is_file = source.format in ("csv", "tsv"), source.file is not None
     hint = _hint_for_text(names, plan) if is_delimited else None
     if hint is not None:
         return hint
@@ -66,6 +64,9 @@ def hint_for_missing(
     taken = {name for other, name in plan.columns.wanted if other != role} if is_number(role, plan) else set()
     free = [name for name in names if name.strip() not in taken]
     near = _closest(wanted, free, is_delimited=is_delimited)
+    if near is not None and role != "y" and is_file:
+        texts = _texts_in(source, plan)
+        near = _closest(wanted, [name for name in free if name not in texts], is_delimited=is_delimited)
     if near is None and role == "y":
         near = next((name for name in names if name.strip().casefold() in _LABELS - taken), None)
     if near is not None:
@@ -75,6 +76,16 @@ def hint_for_missing(
         return hint
     instead = "" if is_unnamed or wanted == "3" else " in place of --y"
     return f"{hint}; no label column, and x1 should be the higher one in every pair? use --y-const 1{instead}"
+
+
+def _texts_in(source: Source, plan: Plan) -> set[str]:
+    """Return the columns that hold no numbers in the first rows of a file."""
+    from mrl_cli.inputs import head_of
+
+    try:
+        return {column.name for column in head_of(source, plan).columns if not are_numbers(column.cells)}
+    except MrlError:
+        return set()
 
 
 def _hint_for_pairs(names: Sequence[str]) -> str | None:
@@ -153,7 +164,7 @@ def _hint_for_text(names: Sequence[str], plan: Plan) -> str | None:
             if wanted <= {part.strip() for part in name.split(separator)}:
                 what = "blanks" if separator == " " else repr(spelled)
                 return f"are the columns separated by {what}? use {shell_line(['--delimiter', spelled])}"
-    if names and all(map(is_float, names)):
+    if is_row(names):
         return "is there no header line? use --no-header, and columns are called 1, 2, 3, …"
     return None
 

@@ -185,7 +185,7 @@ _REFERENCE = re.compile(r"(?<![a-z])(reference|ref)[_ /-]|[_ /-](reference|ref)(
 
 
 def _pairs(columns: Cells) -> Rows | None:
-    numbers = [name for name, cells in columns.items() if _mostly(is_number, cells)]
+    numbers = [name for name, cells in columns.items() if are_numbers(cells)]
     y = label_among(columns)
     if {"x1", "x2"} <= set(numbers):
         return Rows(PAIRS, "x1 and x2 are two scores", "x1", "x2", y)
@@ -262,12 +262,28 @@ def described_places(rows: Rows) -> str:
 
 
 def _by_place(columns: Cells) -> Rows | None:
-    """Recognise pairs without names: two columns of numbers, and perhaps one of labels."""
-    first, second, *others = columns.values() if len(columns) > 1 else ((), ())
-    if not (_mostly(is_number, first) and _mostly(is_number, second)) or len(others) > 1:
+    """Recognise pairs without names: two columns of numbers, and perhaps one of labels; those of texts are others."""
+    numbers = [name for name, cells in columns.items() if are_numbers(cells)]
+    if len(numbers) not in (2, 3):
         return None
-    is_label = bool(others) and {cell for cell in others[0] if isinstance(cell, int | float)} <= {-1, 0, 1}
-    return Rows(PAIRS, "two columns of numbers, without names", "1", "2", "3" if is_label else None)
+    x1, x2, y = (*numbers, None)[:3]
+    is_label = y is not None and {cell for cell in columns[y] if isinstance(cell, int | float)} <= {-1, 0, 1}
+    if y is not None and not is_label and len(columns) > len(numbers):  # the first may as well be a number of the row
+        return None
+    return Rows(PAIRS, "two columns of numbers, without names", x1, x2, y if is_label else None)
+
+
+def is_row(names: Sequence[str]) -> bool:
+    """Return whether a header line is rather a row of numbers, beside texts too: decimals are hardly names.
+
+    >>> is_row(["1", "2"]), is_row(["a", "1.5", "-2.25", "1"]), is_row(["x1", "x2", "0.25", "0.75"]), is_row([])
+    (True, True, False, False)
+    """
+    numbers = [name for name in names if is_float(name)]
+    if len(numbers) == len(names):
+        return bool(names)
+    are_decimal = len(numbers) > 1 and any("." in name for name in numbers)
+    return are_decimal and kind_of({name: (0.5,) for name in names if name not in numbers}).kind is None
 
 
 def _twins(names: Iterable[str]) -> Iterator[tuple[str, str, bool]]:
@@ -297,6 +313,11 @@ def is_number(cell: Any) -> bool:
     if isinstance(cell, str):
         return is_float(cell)
     return isinstance(cell, int | float | Decimal) and not isinstance(cell, bool)
+
+
+def are_numbers(cells: Iterable[Any]) -> bool:
+    """Return whether most cells that have a value are numbers."""
+    return _mostly(is_number, cells)
 
 
 def _mostly(holds: Callable[[Any], bool], cells: Iterable[Any]) -> bool:
