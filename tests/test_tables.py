@@ -305,6 +305,8 @@ THREE = "x1,x2,y,w,m,g 2,1,1,1,1,a 0,1,1,2,1,b 1,1,1,1,0.5,b"
         ),
         ("compute data.csv --margin-column m", "; mean loss 0.8333 at the margins of column m."),
         ("compute data.csv --loss ipo", "; mean loss 0.9167."),
+        ("compute data.csv --loss logistic", "; mean loss 0.7732."),  # which has a margin where one is named
+        ("compute data.csv --loss logistic --margin 1", "; mean loss 1.3778 at margin 1."),
         ("compute data.csv --group-by g", "; the lowest of 2 groups is b with 0.0%."),
         (
             "sweep data.csv --margins 1,0",

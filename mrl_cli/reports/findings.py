@@ -51,13 +51,15 @@ def _loss(report: Report) -> str:
 
 
 def _at_margin(report: Report) -> str:
-    if report.loss not in LOSSES or not LOSSES[report.loss].has_margin:
+    loss = LOSSES.get(report.loss)
+    if loss is None or not loss.has_margin:
         return ""
     if report.strength == "margin":
         return " at the margins that the labels say"
     if report.margin_column is not None:
         return f" at the margins of column {harmless(report.margin_column)}"
-    return f" at margin {report.margin:g}"
+    is_usual = loss.is_hinge or report.margin != 0  # others have one at times alone
+    return f" at margin {report.margin:g}" if is_usual else ""
 
 
 def worst_group_of(report: Report) -> str:
