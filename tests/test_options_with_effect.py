@@ -16,6 +16,7 @@ from mrl_cli.errors import UsageError
 from mrl_cli.verify import conformance
 from mrl_cli.words import OPTION, hint_for
 from tests.each import each
+from tests.hint_cases import parquet
 from tests.running import Mrl
 from tests.test_hints import hint_pieces
 from tests.test_structure import MODULES
@@ -30,6 +31,8 @@ def mrl(mrl: Mrl, tmp_path: Path) -> Mrl:
     (tmp_path / "pairs.csv").write_text("x1,x2,y,g\n1,3,1,a\n3,1,1,b\n2,1,-1,a\n")
     (tmp_path / "01.csv").write_text("x1,x2,y\n1,3,1\n3,1,0\n")
     (tmp_path / "pairs.jsonl").write_text('{"x1": 1, "x2": 3, "y": 1}\n')
+    (tmp_path / "pairs.parquet").write_bytes(parquet(x1=[1.0, 3.0], x2=[3.0, 1.0], y=[1, 1]))
+    (tmp_path / "texts.parquet").write_bytes(parquet(x1=["1,5", "NA"], x2=["3,0", "1"], y=["1", "1"]))
     (tmp_path / "lists.csv").write_text("query,label,score\na,1,2\na,0,1\n")
     (tmp_path / "trl.csv").write_text("chosen_rewards,rejected_rewards\n1,3\n3,1\n")
     return mrl
@@ -84,6 +87,8 @@ WITHOUT_EFFECT = [
     "compute pairs.csv --confidence 0.9 --raw",
     "compute pairs.csv --cluster g --raw",
     "compute pairs.jsonl --delimiter ;",
+    "compute pairs.parquet --decimal ,",
+    "compute pairs.parquet --null-value NA",
     "compute pairs.jsonl --no-header --x1 x1 --x2 x2 --y y",
     "compare pairs.csv --x1-b x2 --x2-b x1 --bootstrap 0 --seed 3",
     "compare pairs.csv pairs.csv --by-row --unmatched drop",
@@ -132,6 +137,8 @@ def test_default_from_the_environment_may_be_of_no_use(
 
 
 def test_options_with_effect_are_not_refused(mrl: Mrl) -> None:
+    line = "compute texts.parquet --decimal , --null-value NA --on-error skip -f json"
+    assert mrl(*line.split()).result["mean"] == 1.5
     for line in (
         "compute pairs.csv --on-tie drop",
         "compute pairs.csv --on-tie drop --labels pm1",

@@ -414,6 +414,15 @@ def test_pairs_of_catboost_take_their_scores_by_place(pairs: str, name: str, mrl
     assert (record["scores"], record["preset"], record["weight_column"]) == (name, "catboost", "weight")
 
 
+def test_check_names_the_scores_that_pairs_of_catboost_need(capfd: pytest.CaptureFixture[str], mrl: Mrl) -> None:
+    write("p.tsv", PLACES)
+    scores_file("s.txt")
+    (checked,) = run_inside(["check", "p.tsv", "--preset", "catboost", "-f", "json"], capfd).result["inputs"]
+    program, _, *words = checked["command"].replace("--scores FILE", "--scores s.txt").split()
+    assert (program, mrl(*words).result["sum"]) == ("mrl", WEIGHTED)
+    assert checked["notes"] == ["FILE has a score in each row: those that pairs name by their places, counted from 0"]
+
+
 @each("order", ["winner loser weight", "weight loser winner", "loser extra winner weight"])
 @each("delimiter", ["\t", ","])
 def test_pairs_of_catboost_may_have_a_header_line(

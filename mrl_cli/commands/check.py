@@ -208,7 +208,7 @@ def _entry(alike: Sequence[Found], name: str, inputs: Sequence[str]) -> dict[str
         "y": y,
         "labels": None if y is None else [_as_text(x) if isinstance(x, str) else x for x in sorted_labels(labels)],
         "command": None if proposal.options is None else _command(inputs, options, rows.kind),
-        "notes": list(dict.fromkeys(_as_text(note) for found in alike for note in found.proposal.notes)),
+        "notes": list(dict.fromkeys(map(_as_text, _notes(alike)))),
     }
 
 
@@ -217,7 +217,23 @@ def _command(inputs: Sequence[str], options: dict[str, Any], kind: str | None) -
     from mrl_cli.settings import flags_of
 
     files = (f"./{name}" if name.startswith("-") and name != "-" else name for name in inputs)
+    if _needs_scores(options):
+        options = options | {"scores": "FILE"}
     return shell_line(["mrl", "rank" if kind == LISTS else "compute", *files, *flags_of(options)])
+
+
+def _notes(alike: Sequence[Found]) -> Iterator[str]:
+    for found in alike:
+        yield from found.proposal.notes
+        if _needs_scores(found.proposal.options or {}):
+            yield "FILE has a score in each row: those that pairs name by their places, counted from 0"
+
+
+def _needs_scores(options: dict[str, Any]) -> bool:
+    """Return whether the options of pairs name a preset whose scores are in a file of their own."""
+    from mrl_cli.inputs.presets import PRESETS
+
+    return options.get("preset") in PRESETS and PRESETS[options["preset"]].is_indexed
 
 
 def _as_text(name: str) -> str:

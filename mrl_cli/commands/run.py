@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 
 _DELIMITED = ("csv", "tsv")
+_TYPED = {"parquet", "arrow"}
 _TEXTS = (*_DELIMITED, "jsonl", "json", "letor", "trec")
 
 
@@ -235,6 +236,21 @@ class Run(Options, ABC):
         for name, readers in (("delimiter", _DELIMITED), ("no_header", _DELIMITED), ("encoding", _TEXTS)):
             is_useless = getattr(self, name) and formats.isdisjoint(readers) and is_given(name)
             refuse_if(formats and is_useless, f"{option_of(name)} goes with {' and '.join(readers)} files")
+        for name in ("decimal", "null_value"):
+            if is_given(name) and formats and formats <= _TYPED and not any(map(self._has_texts, self.sources)):
+                raise UsageError(
+                    f"{option_of(name)} goes with numbers written as text, and the columns wanted hold none"
+                )
+
+    def _has_texts(self, source: Source) -> bool:
+        """Return whether a wanted column of a source that has types may hold text: what is piped in is unseen."""
+        from mrl_cli.inputs import head_of
+
+        if source.file is None:
+            return True
+        columns = [column for column in head_of(source, self.plan).columns if "string" in column.type]
+        wanted = [f"{name}." for _, name in self.plan.columns.wanted]
+        return any(name.startswith(f"{column.name.strip()}.") for column in columns for name in wanted)
 
     def sources_named(self, inputs: Sequence[str]) -> tuple[Source, ...]:
         """Return the sources that INPUT names, or stdin when it can be read."""
