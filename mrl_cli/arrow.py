@@ -1,4 +1,7 @@
-"""Arrays and texts as Arrow's, without pandas, which `pa.array` imports to see whether it was given a Series."""
+"""Arrays and texts as Arrow's, without pandas, which `pa.array` imports to see whether it was given a Series.
+
+And without numpy.ma, which `np.unique` imports to see whether it was given a masked array.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +36,15 @@ def as_arrow(values: NDArray[Any], is_there: NDArray[np.bool_] | None = None) ->
     data = np.packbits(values, bitorder="little") if values.dtype == np.bool_ else np.ascontiguousarray(values)
     valid = None if is_there is None else pa.py_buffer(np.packbits(is_there, bitorder="little"))
     return pa.Array.from_buffers(kind, values.size, [valid, pa.py_buffer(data)])
+
+
+def distinct(values: NDArray[Any]) -> NDArray[Any]:
+    """Return the different values of an array, in order: what `np.unique` does, which imports numpy.ma (12 ms).
+
+    >>> distinct(np.array([2, 1, 2])).tolist()
+    [1, 2]
+    """
+    return np.unique(values, return_counts=True)[0]  # asked for these too, it does not look for a mask
 
 
 def as_numbers(column: pa.Array) -> pa.Array:

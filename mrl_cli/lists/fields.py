@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from mrl_cli.arrow import distinct
 from mrl_cli.exact import products
 from mrl_cli.exact.codes import two_sum
 from mrl_cli.lists.ragged import begins_run, blocks_of, ranges
@@ -242,7 +243,7 @@ def _add_near(
     moments = np.stack([part.sums(values) for values in _polynomials(part.places)])
     offsets = (lower.cells[second] - higher.cells[cells][first]) + grid.shift
     local = np.stack([lower.none(cells.size)] * (DEGREE + 1))
-    for offset in np.unique(offsets).tolist():
+    for offset in distinct(offsets).tolist():
         here = offsets == offset
         at, of = first[here], moments[..., second_of[second[here] - base]]
         for row, column, coefficient in shape.coefficients(offset * grid.step + grid.rest, grid.step):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mrl_cli.arrow import distinct
 from mrl_cli.exact.codes import SumsByCode, sums_by_code, sums_of_products_by_code
 from mrl_cli.lists.lambdas import discounts_of_ranks, gains, ideal_dcg, scaled_gains
 from mrl_cli.lists.ragged import begins_run, blocks_of, ranges
@@ -172,7 +173,7 @@ def _tails(lists: Lists, scores: Doubles) -> Parts:
     """
     tails = np.empty((2, scores.size + lists.size))
     sizes = lists.sizes
-    for size in np.unique(sizes).tolist():
+    for size in distinct(sizes).tolist():
         these = np.flatnonzero(sizes == size)
         step = max(1, BLOCK // (size + 1))
         for numbers in np.split(these, np.arange(step, these.size, step)):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from mrl_cli.arrow import distinct
 from mrl_cli.exact.codes import SumsByCode, sums_by_code, sums_of_products_by_code
 from mrl_cli.lists.base import Found, Lists
 from mrl_cli.lists.distances import values_of_pairs
@@ -111,7 +112,7 @@ def pairs_of(lists: Lists) -> Iterator[Pairs]:
     """
     sizes, weighing = lists.sizes, lists.weighing
     order = np.argsort(sizes, kind="stable")
-    for size in np.unique(sizes[sizes > 1]).tolist():
+    for size in distinct(sizes[sizes > 1]).tolist():
         first, last = np.searchsorted(sizes[order], [size, size + 1])
         these, step = order[first:last], size * (size - 1) // 2
         if step <= PAIRS:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from mrl_cli.arrow import distinct
 from mrl_cli.exact import UNIT_EXPONENT, ExactSum
 from mrl_cli.losses import LOSSES
 from mrl_cli.reductions.cellsums import is_hinge_of_differences, margin_of
@@ -203,7 +204,7 @@ def curve_at(histogram: Histogram, plan: Plan, margins: Sequence[float]) -> list
     if wrong or not is_hinge_of_differences(plan):
         raise ValueError(f"the loss at {wrong or margins} does not follow from cells")
     sweep = CurveReduction(plan.loss.name, margins, plan.loss.dtype)
-    knots, _ = np.unique(np.array(margins), return_counts=True)  # of which, asked for alone, numpy.ma is imported
+    knots = distinct(np.array(margins))
     magnitudes, signs = histogram.cells.starts(np.arange(histogram.counts.size))
     points = sweep.points(_curve(histogram, np.searchsorted(knots, signs * magnitudes, "right"), knots.size))
     return [replace(point, passing=point.active) for point in points]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -78,11 +77,11 @@ class CellSums(Histogram):
 
         `bits` has shape (2, cells); of so many pairs each of them is, which are counted already.
         """
-        bases, uppers = _bases(self.cells, counts.size)
-        units = (bits - counts * bases).view(np.uint64)
+        bases = _bases(self.cells, counts.size)
+        units = (bits - counts * bases[:2]).view(np.uint64)
         if (zero := self.cells.zero) is not None:
             units[0, zero] = 0  # -0.0 has another bit
-        self.table[1:3, : counts.size] += (units >> np.uint64(32)).view(np.int64) + counts * uppers
+        self.table[1:3, : counts.size] += (units >> np.uint64(32)).view(np.int64) + counts * bases[2:]
         self.table[3:5, : counts.size] += (units & np.uint64(_LOWER)).view(np.int64)
         self._carry()
 
@@ -91,19 +90,23 @@ class CellSums(Histogram):
         self.table[3:5] &= _LOWER
 
 
-@lru_cache(16)
-def _bases(cells: Cells, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return of d and of confidences the bits that units in a cell are counted from, and what they stand for.
+def _bases(cells: Cells, size: int) -> NDArray[np.int64]:
+    """Return of d and confidences the bits that units in a cell are counted from, and what they stand for: (4, size).
 
-    Both are below those of all numbers in the cell; the second is in 2**32 units. Each has shape (2, size).
+    Both are below those of all numbers in the cell; the second two are in 2**32 units.
     """
-    firsts = cells.firsts(size)
-    fractions, are_normal = firsts & (1 << 52) - 1, (firsts >> 52 & 0x7FF) > 0
-    with np.errstate(all="ignore"):
-        sure = np.floor(np.ldexp(confidences(firsts.view(np.float64)), 21)) - 1
-    sure = np.nan_to_num(sure).astype(np.int64)
-    uppers = np.array([(fractions + (are_normal.astype(np.int64) << 52)) >> 32, sure])
-    return np.array([firsts, (sure << 32) + (_HALF_BITS - _HALF_UNITS)]), uppers
+    bases = cells.bases
+    if (known := bases.shape[1]) < size:  # threads may do so at once, and find the same
+        firsts = cells.firsts(size)[known:]
+        fractions, are_normal = firsts & (1 << 52) - 1, (firsts >> 52 & 0x7FF) > 0
+        with np.errstate(all="ignore"):
+            sure = np.floor(np.ldexp(confidences(firsts.view(np.float64)), 21)) - 1
+        sure[np.isnan(sure)] = 0
+        sure = sure.astype(np.int64)
+        uppers = [(fractions + (are_normal.astype(np.int64) << 52)) >> 32, sure]
+        new = np.array([firsts, (sure << 32) + (_HALF_BITS - _HALF_UNITS), *uppers])
+        bases = cells.bases = np.concatenate([bases, new], axis=1)
+    return bases[:, :size]
 
 
 class CellSumsReduction(HistogramReduction):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mrl_cli.arrow import distinct
 from mrl_cli.exact import BLOCK_VALUES, UNIT_EXPONENT, ExactSum, are_ordinary_factors, cut, products
 from mrl_cli.exact.codes import SumsByCode, sums_by_code, sums_of_products_by_code
 from mrl_cli.losses import LOSSES, of_probabilities
@@ -101,7 +102,7 @@ class KnotPlaces:
                 self._last_bucket = knots.dtype.type(size - 1)
                 self._scale = size / width if size > 1 else knots.dtype.type(0)
                 buckets = self._buckets(knots)
-                if np.isfinite(self._scale) and np.unique(buckets).size == knots.size:
+                if np.isfinite(self._scale) and distinct(buckets).size == knots.size:
                     below = np.searchsorted(buckets, np.arange(size))
                     in_bucket = np.full(size, np.inf, knots.dtype)
                     in_bucket[buckets] = knots

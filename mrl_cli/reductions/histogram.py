@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from mrl_cli.arrow import distinct
 from mrl_cli.exact import ExactSum, cut
 from mrl_cli.reductions.base import Reduction
 
@@ -52,14 +53,14 @@ class Cells:
     on, which are the starts of these cells and the knots, above 0, and then below. `codes` are of the cells that were
     met, in that order: a table says for each code its place there, and is as good for whatever else is counted. A cell
     that is cut in two has the place of the part that is nearer to 0; the other one, from its bound on, has the next.
-    `greatest` is the start of the farthest cell that was met, infinite for NaN.
+    `greatest` is the start of the farthest cell that was met, infinite for NaN. `bases` are those of `cellsums`.
     """
 
     def __init__(self, knots: Iterable[float] = ()) -> None:
         cut = np.array([0.0, *(abs(knot) for knot in knots if not is_edge(abs(knot)))])
         of_cut, counts = np.unique(cut.view(np.int64) >> _CELL_BITS, return_counts=True)
         starts = (of_cut << _CELL_BITS).view(np.float64)
-        self._cuts = np.array(sorted({*cut.tolist(), *starts.tolist()}))  # np.union1d imports numpy.ma: 6 ms
+        self._cuts = distinct(np.concatenate([cut, starts]))
         self._is_cut = np.zeros(_CELLS, bool)
         self._is_cut[of_cut] = self._is_cut[of_cut | _NEGATIVE] = True
         # Of cells that are cut in two, for each sign: their bits, and the code of their first part.
@@ -67,6 +68,8 @@ class Cells:
         firsts = _ZERO + 1 + np.searchsorted(self._cuts, (halved << _CELL_BITS).view(np.float64))
         self._halved = np.concatenate([halved, halved | _NEGATIVE])
         self._halves = np.concatenate([firsts, firsts + self._cuts.size])
+        ones = self._halves.tolist()
+        self._others = {code: other for one in ones for code, other in ((one, one + 1), (one + 1, one))}
         # Of numbers of one sign the bits are in the order of the magnitudes; none is above the last of them all.
         self._bounds = np.full(_CELLS, np.iinfo(np.uint64).max)
         bounds = self._cuts[firsts - _ZERO]
@@ -75,6 +78,7 @@ class Cells:
         self._lock = Lock()
         self.codes = np.zeros(0, np.int64)
         self.greatest = 0.0
+        self.bases = np.zeros((4, 0), np.int64)
 
     def places(self, values: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return the places in `codes` of the cells of values, which have one afterwards."""
@@ -96,16 +100,15 @@ class Cells:
         places: NDArray[np.int64] = self._table[codes]
         if places.size and places.min() < 0:
             with self._lock:  # threads that count at once
-                is_new = np.zeros(self._table.size, bool)
-                is_new[codes] = True
-                is_new[self._halves] |= is_new[self._halves + 1]
-                is_new[self._halves + 1] = is_new[self._halves]
-                is_new[self.codes] = False
-                new, size = np.flatnonzero(is_new), self.codes.size
+                wanted = set(codes[places < 0].tolist())
+                wanted |= {self._others[code] for code in wanted & self._others.keys()}
+                new = np.array(sorted(wanted), np.int64)  # few: np.unique and np.isin take ten times as long
+                new, size = new[self._table[new] < 0], self.codes.size
                 self.codes = np.concatenate([self.codes, new])
                 self._table[new] = np.arange(size, size + new.size)
                 self._table[self._halved] = self._table[self._halves]
-                starts = np.nan_to_num(self.starts(self._table[new])[0], nan=np.inf, posinf=np.inf)
+                starts = self.starts(self._table[new])[0]
+                starts[np.isnan(starts)] = np.inf
                 self.greatest = max(self.greatest, float(starts.max(initial=0.0)))
             places = self._table[codes]
         return places

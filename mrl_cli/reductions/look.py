@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mrl_cli.arrow import distinct
 from mrl_cli.records import light_dataclass
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reductions.measured import score_differences, signed_labels
@@ -91,7 +92,7 @@ class LookReduction(Reduction[Look, Look]):
             return state + Look(grids_of(pairs.x1, pairs.x2))
         few = labels[:FEW_LABELS]
         if measured.plan.rules.labels == "any":
-            codes = few_codes(few.tolist()) and few_codes(np.unique(labels).tolist())
+            codes = few_codes(few.tolist()) and few_codes(distinct(labels).tolist())
             state += Look(codes=codes, zeros=int(np.count_nonzero(labels == 0)))
         # Where only two labels are allowed, the few may show both, and then they are the lowest and the highest.
         labels = few if measured.plan.rules.labels != "any" and few.min() < few.max() else labels

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from secrets import token_hex
 from typing import TYPE_CHECKING, BinaryIO
 
 from mrl_cli.errors import MachineError
@@ -28,7 +25,9 @@ def whole_file(path: str) -> Iterator[BinaryIO]:
     that names no object in a bucket.
     """
     if "://" in path:
-        from mrl_cli.inputs.remote import refuse_unwritable, send  # few runs write into a store
+        import tempfile  # few runs write into a store
+
+        from mrl_cli.inputs.remote import refuse_unwritable, send
 
         refuse_unwritable(path)
         with tempfile.TemporaryFile(prefix="mrl-") as held:
@@ -36,7 +35,7 @@ def whole_file(path: str) -> Iterator[BinaryIO]:
             send(held, path)
         return
     try:
-        target = Path(os.path.realpath(path))
+        target = os.path.realpath(path)
         # A device or pipe may have no real path (/dev/stdout), so it is asked for by the name given.
         descriptor = _open_descriptor(path)
         if descriptor is not None:
@@ -70,8 +69,9 @@ def _open_descriptor(path: str) -> int | None:
 
 
 @contextmanager
-def _temporary_beside(target: Path) -> Iterator[BinaryIO]:
-    name = os.path.join(target.parent, f".{target.name[:80]}.{token_hex(4)}.tmp")
+def _temporary_beside(target: str) -> Iterator[BinaryIO]:
+    folder, name = os.path.split(target)
+    name = os.path.join(folder, f".{name[:80]}.{os.urandom(4).hex()}.tmp")
     descriptor, is_named = _created(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -99,10 +99,10 @@ def _created(name: str) -> tuple[int, bool]:
     return os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o600), True
 
 
-def _mode_for(target: Path) -> int:
+def _mode_for(target: str) -> int:
     """Return the mode of the file to be replaced, or what the umask gives a new one (mkstemp's is private)."""
-    if target.exists():
-        return stat.S_IMODE(target.stat().st_mode)
+    if os.path.exists(target):
+        return stat.S_IMODE(os.stat(target).st_mode)
     mask = os.umask(0)
     os.umask(mask)
     return 0o666 & ~mask

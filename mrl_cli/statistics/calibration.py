@@ -90,9 +90,10 @@ def best_temperature(spread: Spread, total: float, confidence: float) -> Tempera
     >>> round(1 / best_temperature(one_in_four, 2.0, 0.95).value, 9) == round(math.log(3), 9)
     True
     """
-    power = math.frexp(np.median(np.abs(spread.means)))[1] if spread.means.size else 0
+    size = spread.means.size
+    power = math.frexp(np.sort(np.abs(spread.means))[size // 2])[1] if size else 0  # np.median imports numpy.ma: 12 ms
     exponent = power + spread.exponent
-    if not spread.means.size or exponent <= _SUBNORMAL:
+    if not size or exponent <= _SUBNORMAL:
         return Temperature(math.nan, math.nan, math.nan)
     with np.errstate(over="ignore"):  # of d times a power of two, the temperature is as many times as high
         means = np.nan_to_num(np.ldexp(spread.means, -power))
