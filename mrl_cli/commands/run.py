@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from abc import ABC, abstractmethod
@@ -310,12 +311,14 @@ class Run(Options, ABC):
         """Fold reductions over the pairs of sources (all of the run, by its plan) in one pass."""
         from mrl_cli.engines.base import Job, fold
 
-        runtime.prepare_for_batches()
         sources = self.sources if sources is None else sources
         plan = (plan or self.plan).changed(holds_pairs=any(reduction.holds_pairs for reduction in reductions))
         parts = self._opened_engine()(sources, Job(plan, tuple(reductions)))
         is_asked = self.progress if shows_progress and not self.quiet else False
         with ExitStack() as stack:
+            if not gc.isenabled():  # for what is made of the result lives as long as the process
+                stack.callback(gc.disable)
+            runtime.prepare_for_batches()
             if is_asked or (is_asked is None and sys.stderr is not None and sys.stderr.isatty()):
                 from mrl_cli.render.progress import watched  # most runs are not watched
 
