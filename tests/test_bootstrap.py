@@ -128,3 +128,14 @@ def test_nothing_and_what_is_not_finite_have_no_bounds(differences: NDArray[np.f
     (bounds,) = bounds_of(groups_of(differences))
     assert math.isnan(bounds.low)
     assert math.isnan(bounds.high)
+
+
+def test_bounds_of_a_power_of_two_times_the_sums_are_as_many_times_as_far() -> None:
+    sums = groups_of(SKEWED[:50], OUTCOMES[:50]).sums
+    scaled = sums.copy()
+    scaled[1] = np.ldexp(sums[1], 1020)  # which add up to more than a double holds
+    (plain, share), (large, same_share) = (
+        bootstrap_bounds(of, samples=50, seed=0, confidence=0.9) for of in (sums, scaled)
+    )
+    assert (large.low, large.high) == (math.ldexp(plain.low, 1020), math.ldexp(plain.high, 1020))
+    assert same_share == share

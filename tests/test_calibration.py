@@ -19,7 +19,7 @@ from mrl_cli.engines.tasks import job_bytes
 from mrl_cli.model import Plan
 from mrl_cli.reports.compute import compute_reductions
 from mrl_cli.runtime import arithmetic
-from mrl_cli.statistics.calibration import EDGES, KNOTS
+from mrl_cli.statistics.calibration import EDGES, KNOTS, Spread, best_temperature
 from mrl_cli.statistics.intervals import normal_quantile, wilson_interval
 from tests.each import examples
 from tests.running import Mrl
@@ -289,3 +289,11 @@ def test_workers_compute_confidences_alike() -> None:
     plans = Plan(), Plan.of(calibration=True)
     heads = [job_bytes(Job(plan, tuple(compute_reductions(plan))), []).split(b"\n")[0] for plan in plans]
     assert [head.endswith(arithmetic()) for head in heads] == [False, True]
+
+
+def test_huge_weights_count_by_their_ratios() -> None:
+    spread = Spread(np.array([3.0, 1.0, 2.0]), np.array([1.0, -1.0, 2.0]), np.zeros(3))
+    huge = spread._replace(weights=np.ldexp(spread.weights, 1021))
+    assert best_temperature(huge, 2.0, 0.95).value == best_temperature(spread, 2.0, 0.95).value
+    beyond = spread._replace(weights=np.array([math.inf, 1.0, 2.0]))
+    assert math.isnan(best_temperature(beyond, 2.0, 0.95).value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+import sys
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -363,6 +364,23 @@ def test_standard_deviation_is_that_of_the_statistics_module() -> None:
     values = 1e9 + np.random.default_rng(5).normal(size=100) * 1e-6  # squares alone would cancel to nothing
     sums = ExactSum.of(values), ExactSum.of_products(values, values)
     assert standard_deviation(100, *sums) == pytest.approx(statistics.stdev(values.tolist()), rel=1e-15)
+
+
+@pytest.mark.parametrize("power", [-1000, -600, 600, 1020])
+def test_deviations_and_errors_of_a_power_of_two_times_the_values_are_as_many_times_as_great(power: int) -> None:
+    values = np.array([1.5, 0.25, -3.0, 2.0, 1.0, 7.75])  # their squares, or sums, leave the doubles
+    both, counts = (values, np.ldexp(values, power)), np.array([1, 2, 1, 3, 1, 4])
+    plain, scaled = (clustered_mean_interval(these, counts, 0.9) for these in both)
+    assert scaled.standard_error == math.ldexp(plain.standard_error, power)
+    assert (scaled.low, scaled.high) == (math.ldexp(plain.low, power), math.ldexp(plain.high, power))
+    plain, scaled = map(interval_of, both)
+    assert scaled.standard_error == math.ldexp(plain.standard_error, power)
+    assert (scaled.low, scaled.high) == (math.ldexp(plain.low, power), math.ldexp(plain.high, power))
+
+
+def test_a_deviation_beyond_the_doubles_is_infinite() -> None:
+    values = np.array([-1.0, 1.0]) * sys.float_info.max
+    assert standard_deviation(2, ExactSum.of(values), ExactSum.of_products(values, values)) == math.inf
 
 
 @pytest.mark.parametrize("values", [[], [1.0], [1.0, math.inf], [math.nan, 1.0]])

@@ -658,3 +658,14 @@ def test_lists_have_a_page_under_every_kind_of_loss(how: Sequence[str], mrl: Mrl
     words = shlex.split(page.root.all("code")[0].text)
     assert mrl(*words[1:]).code == 0
     assert (tmp_path / "report.html").read_text() == page.source
+
+
+@pytest.mark.parametrize("options", [(), ("--weight", "w"), ("--x1-b", "x2", "--x2-b", "x1")])
+def test_losses_that_add_up_to_more_than_a_double_holds_have_their_shares(
+    mrl: Mrl, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    rows = ((8e307, -8e307, -1), (1e307, 9e307, 1), (0.0, 1e307, -1))
+    (tmp_path / "huge.csv").write_text("x1,x2,y,w\n" + "".join(f"{x1},{x2},{y},1\n" for x1, x2, y in rows))
+    page = paged(mrl, "huge.csv", *options)
+    shares = page.numbers("differences", "share of the loss")
+    assert sorted(filter(None, shares)) == pytest.approx([1 / 3, 2 / 3])

@@ -299,3 +299,15 @@ def test_numbers_of_any_size_are_drawn(
         ran = picture_of(["compute", str(tmp_path / "odd.csv"), "--margin", margin], capfd, width)
         assert ran.code == 0, ran.err
         assert "nan" not in ran.out.partition("are ranked right")[2]
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1.0, 2.0**1022])
+def test_shares_of_losses_are_those_of_their_sum_even_where_that_overflows(scale: float) -> None:
+    losses = tuple(scale * part for part in (1.0, 0.0, 3.0, 2.0, 2.0))
+    plot = Distribution("t", "d", 0.0, 1.0, (1, 1, 1, 1, 1), 0, 0, (), (), losses=losses)
+    assert plot.loss_shares == [0.125, 0.0, 0.375, 0.25, 0.25]
+
+
+@pytest.mark.parametrize("losses", [(), (0.0, 0.0), (1.0, math.inf), (math.nan, 1.0)])
+def test_what_has_no_shares_shows_none(losses: tuple[float, ...]) -> None:
+    assert Distribution("t", "d", 0.0, 1.0, (1, 1), 0, 0, (), (), losses=losses).loss_shares == []

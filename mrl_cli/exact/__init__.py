@@ -9,8 +9,18 @@ the float is asked for.
 sums at once.
 """
 
-from mrl_cli.exact.blocks import BLOCK_VALUES, HUGE, UNIT_EXPONENT, Scratch, are_ordinary_factors, cut, cut_at, products
+from mrl_cli.exact.blocks import (
+    BLOCK_VALUES,
+    HUGE,
+    UNIT_EXPONENT,
+    Scratch,
+    are_ordinary_factors,
+    cut,
+    cut_at,
+    magnitude,
+    products,
+)
 from mrl_cli.exact.sums import ExactAccumulator, ExactSum, ProductAccumulator
 
 __all__ = ["BLOCK_VALUES", "HUGE", "UNIT_EXPONENT", "ExactAccumulator", "ExactSum", "ProductAccumulator"]
-__all__ += ["Scratch", "are_ordinary_factors", "cut", "cut_at", "products"]
+__all__ += ["Scratch", "are_ordinary_factors", "cut", "cut_at", "magnitude", "products"]

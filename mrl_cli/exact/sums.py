@@ -75,7 +75,7 @@ class ExactSum:
         """
         dividend, divisor = float(self), float(other)
         is_ordinary = all(sys.float_info.min <= abs(number) < math.inf for number in (dividend, divisor))
-        if is_ordinary or self._is_strange or other._is_strange or not (self.units and other.units):
+        if is_ordinary or self.is_strange or other.is_strange or not (self.units and other.units):
             return dividend / divisor if divisor else math.nan
         return _quotient(self.units, other.units)
 
@@ -88,7 +88,8 @@ class ExactSum:
         return self / ExactSum(count << UNIT_EXPONENT)
 
     @property
-    def _is_strange(self) -> bool:
+    def is_strange(self) -> bool:
+        """Whether a term is not finite."""
         return bool(self.positive_infinities or self.negative_infinities or self.nans)
 
     @classmethod

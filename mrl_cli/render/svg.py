@@ -176,8 +176,8 @@ def _axis_left(
 
 def _distribution(plot: Distribution) -> Iterator[Drawing]:
     left, right, top, base = 58.0, WIDE - 12.0, 46.0, 220.0
-    has_losses = any(loss > 0 for loss in plot.losses)
-    drawing = Drawing(WIDE, 318 if has_losses else 258, f"Histogram: {plot.title}")
+    shares = plot.loss_shares
+    drawing = Drawing(WIDE, 318 if shares else 258, f"Histogram: {plot.title}")
     edges = [plot.start + place * plot.width for place in range(len(plot.counts) + 1)]
     x, y = Scale(edges[0], edges[-1], left, right), Scale(0, max(1, *plot.counts), base, top + 8)
     _axis_left(drawing, y, left, right, _number, is_whole=True)
@@ -189,17 +189,16 @@ def _distribution(plot: Distribution) -> Iterator[Drawing]:
     drawing.label(right, base + 34, plot.variable, "end")
     _axis_below(drawing, x, base + 16, _number)
     _regions(drawing, plot, x, top, base)
-    if has_losses:
-        total = math.fsum(plot.losses)
-        share = Scale(0, max(plot.losses) / total, base + 44, base + 94)
+    if shares:
+        share = Scale(0, max(shares), base + 44, base + 94)
         drawing.line(left, base + 44, right, base + 44, "axis")
         drawing.label(left, base + 34, "share of the loss")
         for tick in share.ticks(2)[1:]:
             drawing.line(left, share(tick), right, share(tick), "grid")
             drawing.label(left - 7, share(tick) + 4, _percent(round(tick, 6)), "end")
-        for place, loss in enumerate(plot.losses):
-            if loss > 0:
-                _bar(drawing, plot, place, x, base + 44, share(loss / total) - base - 44, fill_opacity=0.65)
+        for place, of_bar in enumerate(shares):
+            if of_bar > 0:
+                _bar(drawing, plot, place, x, base + 44, share(of_bar) - base - 44, fill_opacity=0.65)
     yield drawing
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from mrl_cli import __version__
+from mrl_cli.exact import magnitude
 from mrl_cli.losses import LOSSES
 from mrl_cli.reports.base import Table
 from mrl_cli.reports.cells import full_text, share_text, short_text
@@ -231,19 +232,17 @@ def _checks(report: Report) -> Iterator[str]:
 
 def _differences(histogram: Histogram, plan: Plan) -> Section:
     plot = distribution(histogram, plan)
-    total = math.fsum(plot.losses) if all(map(math.isfinite, plot.losses)) else math.nan
     columns = [Column("d from", "exact"), Column("d to", "exact"), Column("pairs", "count"), Column("loss", "number")]
     rows: list[tuple[Any, ...]] = [
         (plot.start + place * plot.width, plot.start + (place + 1) * plot.width, count, loss)
         for place, (count, loss) in enumerate(zip(plot.counts, plot.losses, strict=True))
     ]
-    has_losses = total > 0
-    if has_losses:
+    if shares := plot.loss_shares:
         columns.append(Column("share of the loss", "share"))
-        rows = [(*row, row[-1] / total) for row in rows]
+        rows = [(*row, share) for row, share in zip(rows, shares, strict=True)]
     lead = "How many pairs have which score difference d"
-    lead = f"Above, how many pairs have score difference d; below, {_WHICH_SHARE}" if has_losses else f"{lead}."
-    half = _half_of_the_loss(histogram, plan) if has_losses else None
+    lead = f"Above, how many pairs have score difference d; below, {_WHICH_SHARE}" if shares else f"{lead}."
+    half = _half_of_the_loss(histogram, plan) if shares else None
     return Section(half or plot.title, lead, [plot], _outside(plot), PageTable("differences", columns, rows))
 
 
@@ -265,9 +264,10 @@ def _half_of_the_loss(histogram: Histogram, plan: Plan) -> str | None:
     if not loss.is_monotone or loss.is_target:
         return None
     cells = histogram.met()
-    reached = np.cumsum(losses_of_cells(histogram, plan)[cells])
-    if not (cells.size and np.isfinite(reached[-1]) and reached[-1] > 0):
+    losses = losses_of_cells(histogram, plan)[cells]
+    if not 0 < (largest := magnitude(losses)) < math.inf:
         return None
+    reached = np.cumsum(np.ldexp(losses, -math.frexp(largest)[1]))  # their sum may be beyond the doubles
     last = int(np.searchsorted(reached, reached[-1] / 2))
     _, signs = histogram.cells.starts(cells[last:][:1])
     taken, whole = int(histogram.counts[cells[: last + 1]].sum()), int(histogram.counts.sum())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from mrl_cli.records import light_dataclass
 
 
@@ -34,6 +36,17 @@ class Distribution:
     ties: int = 0
     unit: str = "pairs"
     losses: tuple[float, ...] = ()
+
+    @property
+    def loss_shares(self) -> list[float]:
+        """Which share of their sum the losses of each bar are; empty where there is none, or one is not finite."""
+        largest = max(self.losses, default=0.0)
+        if not (largest > 0 and all(map(math.isfinite, self.losses))):
+            return []
+        exponent = math.frexp(largest)[1]
+        scaled = [math.ldexp(loss, -exponent) for loss in self.losses]  # their sum may be beyond the doubles
+        total = math.fsum(scaled)
+        return [loss / total for loss in scaled]
 
 
 @light_dataclass(frozen=True, slots=True)

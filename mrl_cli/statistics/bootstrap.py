@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mrl_cli.exact import magnitude
 from mrl_cli.records import light_dataclass
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 GROUPS = 16384
 DRAWN_AT_ONCE = 1 << 20  # numbers: enough to be quick, and 8 MB
+_LARGE = 960  # the exponent from which on GROUPS numbers may add up to more than a double holds
 
 
 @light_dataclass(frozen=True, slots=True)
@@ -116,11 +118,14 @@ def bootstrap_bounds(sums: Doubles, *, samples: int, seed: int, confidence: floa
     generator = np.random.default_rng(seed)
     at_once = max(1, DRAWN_AT_ONCE // groups)
     means = np.empty((kinds, samples))
+    # Scaled by a power of two where a sum of them may be beyond the doubles.
+    exponents = [exponent if (exponent := math.frexp(magnitude(row))[1]) > _LARGE else 0 for row in sums[1:]]
     for start in range(0, samples, at_once):
         stop = min(samples, start + at_once)
         drawn = generator.integers(groups, size=(stop - start, groups))
         pairs = sums[0][drawn].sum(axis=1)
         for kind in range(kinds):
-            means[kind, start:stop] = sums[kind + 1][drawn].sum(axis=1) / pairs
+            scaled = np.ldexp(sums[kind + 1], -exponents[kind])[drawn].sum(axis=1) / pairs
+            means[kind, start:stop] = np.ldexp(scaled, exponents[kind])
     tail = (1 - confidence) / 2
     return [Bounds(*map(float, np.quantile(sampled, (tail, 1 - tail)))) for sampled in means]

@@ -34,6 +34,7 @@ KNOTS = (
 EDGES = (0.5, *(count / BINS for count in range(BINS // 2 + 1, BINS + 1)))  # of bins that may hold pairs
 
 _SUBNORMAL = -1021  # the exponent of the smallest number that is not, as frexp has it
+_HUGE = 500  # the exponent from which on weights are scaled
 _LARGE = 1e150  # beyond that x is as good as infinite, and its square is not
 
 
@@ -93,11 +94,13 @@ def best_temperature(spread: Spread, total: float, confidence: float) -> Tempera
     size = spread.means.size
     power = math.frexp(np.sort(np.abs(spread.means))[size // 2])[1] if size else 0  # np.median imports numpy.ma: 12 ms
     exponent = power + spread.exponent
-    if not size or exponent <= _SUBNORMAL:
+    if not size or exponent <= _SUBNORMAL or not np.isfinite(spread.weights).all():
         return Temperature(math.nan, math.nan, math.nan)
     with np.errstate(over="ignore"):  # of d times a power of two, the temperature is as many times as high
         means = np.nan_to_num(np.ldexp(spread.means, -power))
-    spread = spread._replace(means=means)
+    scale = math.frexp(spread.weights.max())[1]  # where weights are huge: only their ratios matter
+    weights = np.ldexp(spread.weights, -scale) if scale > _HUGE else spread.weights
+    spread = spread._replace(means=means, weights=weights)
     usual = 1 / float(np.clip(np.abs(spread.means).min(), 1 / _LARGE, _LARGE))
     if not (spread.means < 0).any():
         best, least = math.inf, 0.0

@@ -90,8 +90,10 @@ def mean_intervals(pairs: Wholes, totals: SumsByCode, squares: SumsByCode, confi
 
     means, errors = exact_means(totals, pairs), standard_deviations(pairs, totals, squares, of_mean=True)
     freedoms, codes = np.unique(pairs - 1, return_inverse=True)
-    half = np.array([t_quantile(confidence, freedom) for freedom in freedoms.tolist()])[codes] * errors
-    return Intervals(errors, means - half, means + half)
+    quantiles = np.array([t_quantile(confidence, freedom) for freedom in freedoms.tolist()])[codes]
+    with np.errstate(over="ignore"):
+        half = quantiles * errors
+        return Intervals(errors, means - half, means + half)
 
 
 def wilson_intervals(successes: Wholes, trials: Wholes, confidence: float) -> Intervals:

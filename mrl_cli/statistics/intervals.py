@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mrl_cli.exact import UNIT_EXPONENT, ExactSum, are_ordinary_factors, products
+from mrl_cli.exact import UNIT_EXPONENT, ExactSum, are_ordinary_factors, magnitude, products
 from mrl_cli.records import light_dataclass
 from mrl_cli.statistics.moments import exact_mean, standard_deviation
 
@@ -127,7 +127,7 @@ def clustered_mean_interval(sums: Doubles, counts: Wholes, confidence: float) ->
     from it. That, and the degrees of freedom, are after Bell and McCaffrey, "Bias Reduction in Standard Errors for
     Linear Regression With Multi-Stage Samples", Survey Methodology 28 (2002). For n clusters of one size it is the
     correction n / (n - 1) with n - 1 degrees; with one pair per cluster, the ordinary standard error. NaN for fewer
-    than two clusters.
+    than two clusters, and where the sum of one is not finite.
 
     >>> clustered_mean_interval(np.array([1.0, 3.0]), np.array([1, 1]), 0.5).standard_error
     1.0
@@ -136,9 +136,14 @@ def clustered_mean_interval(sums: Doubles, counts: Wholes, confidence: float) ->
     mean = exact_mean(ExactSum.of(sums), pairs)
     if clusters < 2 or not math.isfinite(mean):
         return replace(UNDEFINED, mean=mean)
-    deviations = _deviations(sums, counts, mean)
+    # Scaled by a power of two where squares may leave the doubles.
+    exponent = 0 if are_ordinary_factors(sums).all() else math.frexp(magnitude(sums))[1]
+    scaled = np.ldexp(sums, -exponent)
+    deviations = _deviations(scaled, counts, exact_mean(ExactSum.of(scaled), pairs))
     squares = ExactSum.of_products(deviations, deviations / (1 - counts / pairs))
-    return _around(mean, math.sqrt(float(squares)) / pairs, t_quantile(confidence, clustered_freedom(counts)))
+    with np.errstate(over="ignore"):
+        error = float(np.ldexp(math.sqrt(float(squares)) / pairs, exponent))
+    return _around(mean, error, t_quantile(confidence, clustered_freedom(counts)))
 
 
 def _deviations(sums: Doubles, counts: Wholes, mean: float) -> Doubles:

@@ -18,7 +18,7 @@ def standard_deviation(pairs: int, total: ExactSum, squares: ExactSum, *, of_mea
     >>> standard_deviation(3, ExactSum.of(values), ExactSum.of_products(values, values))
     1.0
     """
-    if pairs < 2 or not (math.isfinite(float(total)) and math.isfinite(float(squares))):
+    if pairs < 2 or total.is_strange or squares.is_strange:
         return math.nan
     # Sums are integers in units of 2**-UNIT_EXPONENT, and so is their spread in units of the square of that.
     spread = pairs * (squares.units << UNIT_EXPONENT) - total.units**2
@@ -31,7 +31,10 @@ def _root_of_ratio(numerator: int, denominator: int) -> float:
         return 0.0
     shift = (denominator.bit_length() - numerator.bit_length()) // 2
     ratio = (numerator << 2 * shift) / denominator if shift > 0 else numerator / (denominator << -2 * shift)
-    return math.ldexp(math.sqrt(ratio), -shift)
+    try:
+        return math.ldexp(math.sqrt(ratio), -shift)
+    except OverflowError:
+        return math.inf
 
 
 def exact_mean(total: ExactSum, pairs: int) -> float:
@@ -44,5 +47,4 @@ def exact_mean(total: ExactSum, pairs: int) -> float:
     """
     if not pairs:
         return math.nan
-    has_strange = total.nans or total.positive_infinities or total.negative_infinities
-    return float(total) if has_strange else total.units / (pairs << UNIT_EXPONENT)
+    return float(total) if total.is_strange else total.units / (pairs << UNIT_EXPONENT)
