@@ -91,13 +91,13 @@ RECORD: dict[str, Any] = {
     "difference_sd": math.sqrt((0.5**2 + 0.25**2 + 0.75**2) / 2),
     "x1_mean": (0.5 + 1 + 1) / 3,
     "x2_mean": (0.25 + 2 + 1) / 3,
-    # Linear between the middles of the cells of -1, 0 and 1/4, which are 1/64 larger than what they begin with.
+    # Linear between -1, 0 and 1/4, which all begin a cell.
     "difference_quantiles": {
-        "p05": (1 - 0.05 * 2) * -1.015625,
-        "p25": 0.5 * -1.015625,
+        "p05": (1 - 0.05 * 2) * -1.0,
+        "p25": 0.5 * -1.0,
         "p50": 0.0,
-        "p75": 0.5 * 0.25390625,
-        "p95": (0.95 * 2 - 1) * 0.25390625,
+        "p75": 0.5 * 0.25,
+        "p95": (0.95 * 2 - 1) * 0.25,
     },
 }
 _SHOWN = ComputeReport.in_order(flat(RECORD)).items()
@@ -133,11 +133,11 @@ GOLDENS = {
 | difference_sd | 0.6614378277661477 |
 | x1_mean | 0.8333333333333334 |
 | x2_mean | 1.0833333333333333 |
-| difference_quantiles.p05 | -0.9140625 |
-| difference_quantiles.p25 | -0.5078125 |
+| difference_quantiles.p05 | -0.9 |
+| difference_quantiles.p25 | -0.5 |
 | difference_quantiles.p50 | 0.0 |
-| difference_quantiles.p75 | 0.126953125 |
-| difference_quantiles.p95 | 0.22851562499999997 |
+| difference_quantiles.p75 | 0.125 |
+| difference_quantiles.p95 | 0.22499999999999998 |
 | reduction | mean |
 | margin | 0.5 |
 | dtype | float64 |
@@ -171,11 +171,11 @@ margin_ranking loss of pairs.csv
 │ difference_sd            │  0.6614    │
 │ x1_mean                  │  0.8333    │
 │ x2_mean                  │  1.0833    │
-│ difference_quantiles.p05 │ -0.9141    │
-│ difference_quantiles.p25 │ -0.5078    │
+│ difference_quantiles.p05 │ -0.9000    │
+│ difference_quantiles.p25 │ -0.5000    │
 │ difference_quantiles.p50 │  0.0000    │
-│ difference_quantiles.p75 │  0.1270    │
-│ difference_quantiles.p95 │  0.2285    │
+│ difference_quantiles.p75 │  0.1250    │
+│ difference_quantiles.p95 │  0.2250    │
 ╰──────────────────────────┴────────────╯
 reduction=mean, margin=0.5, dtype=float64, labels=pm1
 """,

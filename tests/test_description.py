@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 import statistics
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -90,6 +91,29 @@ def test_quantiles_lie_between_their_neighbours() -> None:
     histogram.add(np.array([-1.0, 3.0]))
     low, quarter, high = histogram.quantiles([0.0, 0.25, 1.0])
     assert quarter == low + (high - low) / 4
+
+
+@given(st.lists(finite, min_size=1), st.integers(1, 3))
+def test_no_quantile_is_beyond_the_values(values: list[float], parts: int) -> None:
+    whole = Histogram()
+    for part in np.array_split(np.array(values), parts):
+        state = Histogram()
+        state.add(part)
+        whole += pickle.loads(pickle.dumps(state))
+    assert whole.quantiles([0.0, 1.0]) == pytest.approx([min(values), max(values)], rel=2**-6, abs=1e-300)
+    assert all(min(values) <= got <= max(values) for got in whole.quantiles([0.0, 0.3, 0.5, 1.0]))
+
+
+@given(st.lists(st.integers(-63, 63), min_size=1), st.integers(-6, 6))
+def test_quantiles_of_whole_numbers_are_those_of_numpy(values: list[int], power: int) -> None:
+    histogram, shares = Histogram((3.3,)), [0.0, 0.05, 0.5, 0.9, 1.0]
+    histogram.add(np.ldexp(values, power))
+    assert histogram.quantiles(shares) == pytest.approx(np.quantile(np.ldexp(values, power), shares).tolist())
+
+
+def test_what_is_all_the_same_has_it_for_a_quantile() -> None:
+    record: Any = evaluate(pd.DataFrame({"x1": [0.1] * 3, "x2": [5.2] * 3, "y": [-1] * 3}))
+    assert set(record["difference_quantiles"].values()) == {5.2 - 0.1}
 
 
 def test_quantiles_of_nothing_are_nan() -> None:

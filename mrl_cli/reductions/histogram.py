@@ -146,12 +146,13 @@ class Histogram:
     """Counts of values by cell; `Histogram()` is the identity of `+=`, and adding is associative and exact.
 
     A row of `table`, of shape (rows, n), is by the place of a cell in `cells.codes`, of which there may be more; the
-    first is `counts`, and a cell may have no values. `sums` of the values of cells, by name, are `cellsums`'.
+    first is `counts`, and a cell may have no values. `sums` of the values of cells, by name, are `cellsums`'. No value
+    is below `least` or above `greatest`, and none has a bit that `bits` do not have.
 
     >>> histogram = Histogram()
     >>> _ = histogram.add(np.array([-2.0, 0.0, 1.0, 1.01, 3.0]))
     >>> histogram.quantiles([0.0, 0.5, 0.625])
-    [-2.03125, 1.015625, 1.015625]
+    [-2.0, 1.015625, 1.015625]
     """
 
     rows: ClassVar[int] = 1
@@ -160,6 +161,7 @@ class Histogram:
         self.knots, self.cells = knots, _cells_cut_at(knots)
         self.table = np.zeros((self.rows, 0), np.int64)
         self._sums: dict[str, SumsByCode] = {}
+        self.least, self.greatest, self.bits = math.inf, -math.inf, 0
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -182,13 +184,22 @@ class Histogram:
 
     def __reduce__(self) -> Any:
         codes = self.cells.codes[: self.counts.size]
-        return _restored, (type(self), self.knots, codes, self.table, self._sums)
+        return _restored, (type(self), self.knots, codes, self.table, self._sums, self._span)
 
     def __iadd__(self, other: Histogram) -> Self:
         size = other.counts.size
         # The cells of one knots are the same ones, while they are remembered.
         places = slice(size) if other.cells is self.cells else self.cells.places_of(other.cells.codes[:size])
+        self._widen_span(*other._span)
         return self._added(places, other.table, other._sums)
+
+    @property
+    def _span(self) -> tuple[float, float, int]:
+        return self.least, self.greatest, self.bits
+
+    def _widen_span(self, least: float, greatest: float, bits: int) -> None:
+        self.least, self.greatest = min(self.least, least), max(self.greatest, greatest)
+        self.bits |= bits
 
     def _added(
         self, places: NDArray[np.int64] | slice, table: NDArray[np.int64], sums: Mapping[str, SumsByCode]
@@ -212,6 +223,10 @@ class Histogram:
         counts = np.bincount(places)
         self.widen(self.cells.codes.size)
         self.table[0, : counts.size] += counts
+        if values.size:
+            least, greatest = float(values.min()), float(values.max())
+            ends = (-math.inf, math.inf) if math.isnan(least) else (least, greatest)
+            self._widen_span(*ends, int(np.bitwise_or.reduce(values.view(np.int64))))
         return places, counts
 
     def met(self) -> NDArray[np.int64]:
@@ -223,7 +238,8 @@ class Histogram:
     def quantiles(self, shares: Sequence[float]) -> list[float]:
         """Return the quantile of each share from 0 to 1: between two neighbouring values as NumPy's, linear.
 
-        Each of the two is within 2**-6 of the value itself, relative; 0 is exact. NaN without values.
+        Each of the two is within 2**-6 of the value itself, relative, and not beyond the least or the greatest one. It
+        is exact where all values begin a cell, as whole numbers below 64 do, and for 0. NaN without values.
         """
         places = self.met()
         if not places.size:
@@ -231,11 +247,24 @@ class Histogram:
         reached = np.cumsum(self.counts[places])
         magnitudes, signs = self.cells.starts(places)
 
+        begin_cells = not self.bits & ((1 << _CELL_BITS) - 1)
+
+        def value_in(cell: int) -> float:
+            """Return what stands for the values of a cell."""
+            start, sign = float(magnitudes[cell]), int(signs[cell])
+            value = sign * start + 0.0 if begin_cells else _middle(start, sign)  # -0.0 becomes 0.0
+            return min(max(value, self.least), self.greatest)
+
         def between(place: float) -> float:
             """Return the value at a place, counted from 0 in the order of the values; linear between whole places."""
             cells = (int(reached.searchsorted(edge, "right")) for edge in (int(place), math.ceil(place)))
-            low, high = (_middle(float(magnitudes[cell]), int(signs[cell])) for cell in cells)
-            return low if low == high else low + (high - low) * (place % 1)
+            low, high = map(value_in, cells)
+            if low == high:
+                return low
+            share = place % 1
+            if math.isfinite(high - low):
+                return low + (high - low) * share
+            return low * (1 - share) + high * share
 
         return [between(share * (int(reached[-1]) - 1)) for share in shares]
 
@@ -246,9 +275,11 @@ def _restored(
     codes: NDArray[np.int64],
     table: NDArray[np.int64],
     sums: dict[str, SumsByCode],
+    span: tuple[float, float, int],
 ) -> Histogram:
     """Return a histogram that was pickled: in this process, cells may have been met in another order."""
     histogram = kind(knots)
+    histogram._widen_span(*span)
     return histogram._added(histogram.cells.places_of(codes), table, sums)
 
 
