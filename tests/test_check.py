@@ -14,6 +14,7 @@ import pytest
 
 from mrl_cli.inputs.heads import HEAD_BYTES, HEAD_ROWS, VALUE_BYTES
 from mrl_cli.inputs.presets import PRESETS
+from mrl_cli.inputs.text import BLOCK_BYTES
 from tests.each import each, mostly_slow
 from tests.running import Mrl, run
 
@@ -315,8 +316,8 @@ def test_pipe_is_an_input() -> None:
 
 ROWS = [json.dumps({"chosen": place / 7, "rejected": 0.5, "subset": "a"}) for place in range(20_000)]
 HUGE = {
-    "a.csv": "x1,x2,y\n" + "0.5,1.5,1\n0.5,2.5,-1\n" * 200_000,
-    "a.jsonl": "\n".join([*ROWS, ""] * 4),
+    "a.csv": "x1,x2,y\n" + "0.5,1.5,1\n0.5,2.5,-1\n" * (BLOCK_BYTES // 20),
+    "a.jsonl": "\n".join([*ROWS, ""] * (BLOCK_BYTES // 1_000_000 + 1)),
     "a.json": "[" + ",\n".join(ROWS * 4),
 }
 

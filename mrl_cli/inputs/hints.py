@@ -17,7 +17,6 @@ from mrl_cli.words import closest, harmless, option_of, shell_line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-
     Source = Any  # that of `inputs.base`, which imports this module
 
 _RANK_RUN = "a run of TREC is read by mrl rank, with --qrels FILE for its judgments"
@@ -64,7 +63,7 @@ def hint_for_missing(role: Role, wanted: str, names: Sequence[str], plan: Plan, 
     taken = {name for other, name in plan.columns.wanted if other != role} if is_number(role, plan) else set()
     free = [name for name in names if name.strip() not in taken]
     near = _closest(wanted, free, is_delimited=is_delimited)
-    if near is not None and role != "y" and is_file:
+    if near is not None and is_number(role, plan) and is_file:
         texts = _texts_in(source, plan)
         near = _closest(wanted, [name for name in free if name not in texts], is_delimited=is_delimited)
     if near is None and role == "y":
@@ -79,13 +78,14 @@ def hint_for_missing(role: Role, wanted: str, names: Sequence[str], plan: Plan, 
 
 
 def _texts_in(source: Source, plan: Plan) -> set[str]:
-    """Return the columns that hold no numbers in the first rows of a file."""
+    """Return the columns that hold texts, and no numbers, in the first rows of a file."""
     from mrl_cli.inputs import head_of
 
     try:
-        return {column.name for column in head_of(source, plan).columns if not are_numbers(column.cells)}
+        columns = [column for column in head_of(source, plan).columns if not are_numbers(column.cells)]
     except MrlError:
         return set()
+    return {column.name for column in columns if any(isinstance(cell, str) for cell in column.cells)}
 
 
 def _hint_for_pairs(names: Sequence[str]) -> str | None:
