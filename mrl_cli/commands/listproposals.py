@@ -11,6 +11,7 @@ from mrl_cli.errors import DataError, UsageError
 from mrl_cli.inputs.kinds import LIST_SETTINGS, LISTS, Rows
 from mrl_cli.inputs.layouts import cells_of, list_candidates, unscored_preset
 from mrl_cli.inputs.lines import LAYOUTS, LETOR
+from mrl_cli.inputs.streams import rewinding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +50,7 @@ def _fits(source: Source, options: dict[str, Any]) -> bool:
     try:
         made = ListOptions(**options)
         plan, (read,) = made.settled(plan_of_options(made), (source,))
-        with read.rewinding():
+        with rewinding(read):
             part = first_part(read, Job(plan, ()))
     except (UsageError, DataError):
         return False

@@ -20,7 +20,7 @@ from mrl_cli.inputs.formats import TEXTS
 from mrl_cli.inputs.kinds import may_be_logged, refuse_log
 from mrl_cli.inputs.presets import PRESETS, Preset, applied, given_by
 from mrl_cli.inputs.scores import Scores
-from mrl_cli.inputs.streams import open_text
+from mrl_cli.inputs.streams import open_text, rewinding
 from mrl_cli.model import Columns, Counts, Dialect, Plan, Problem, Role, tally
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reports.refusals import described_problems, first_problems
@@ -205,7 +205,7 @@ class ScoresReduction(Reduction["list[_ScoresOfBatch]", "list[_ScoresOfBatch]"])
 
 def _refuse_blank_lines(source: Source, header: str | None, what: Beside) -> None:
     """Raise DataError for a blank line before a score: elsewhere it is no row, here it would move all scores below."""
-    with source.rewinding(), open_text(source, None) as stream:
+    with rewinding(source), open_text(source, None) as stream:
         text = stream.rest().replace(b"\r\n", b"\n").replace(b"\r", b"\n").rstrip(b"\n")
     start = 0
     if header is not None:

@@ -16,7 +16,7 @@ from mrl_cli.inputs.labels import with_labels
 from mrl_cli.inputs.partitions import hive_keys, plan_for_file, with_partitions
 from mrl_cli.inputs.scores import with_scores
 from mrl_cli.inputs.storage import File, stdin_can_be_read
-from mrl_cli.inputs.streams import Stream
+from mrl_cli.inputs.streams import Stream, rewinding
 from mrl_cli.words import harmless, without_secrets
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def spooled(source: Source) -> Source:
 
 def columns_of(source: Source, plan: Plan) -> list[str]:
     """Return the names of a source's columns, its path's included; what is read of a stream can be read again."""
-    with source.rewinding():
+    with rewinding(source):
         return [*reader_of(source.format).names(source, plan), *source.hive]
 
 
@@ -104,7 +104,7 @@ def head_of(source: Source, plan: Plan) -> Head:
     if source.compression is None and plan.reading.dialect.encoding is None and (name := wide_encoding(first)):
         options["encoding"] = name
         plan = plan.changed(dialect=replace(plan.reading.dialect, encoding=name))
-    with source.rewinding():
+    with rewinding(source):
         head: Head = reader_of(source.format).head(source, plan)
     columns = [*head.columns, *(column_of(name, [text]) for name, text in source.hive.items())]
     return head._replace(columns=columns, options=options | head.options)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from contextlib import nullcontext
 from dataclasses import field, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,7 +13,7 @@ import numpy as np
 from mrl_cli.arrow import as_numbers, texts_as_arrow, values_and_nulls
 from mrl_cli.errors import DataError, MachineError, SuspectShardError, UsageError
 from mrl_cli.inputs import paths
-from mrl_cli.model import EVERY, Batch, ListCells, Plan, Problem, ProblemCount, Role, added_problems, rules
+from mrl_cli.model import EVERY, Batch, ListCells, Problem, ProblemCount, added_problems, rules
 from mrl_cli.model.problems import MISSING, first_few, labels_among
 from mrl_cli.records import light_dataclass
 from mrl_cli.words import harmless, listed
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
     from numpy.typing import NDArray
+
+    from mrl_cli.model import Plan, Role
 
     # Returns which bytes of a file are about to be read, each as (start, stop).
     Ranges = Callable[[], Sequence[tuple[int, int]]]
@@ -105,10 +106,6 @@ class Source:
     def shown_name(self) -> str:
         """The name for a message: no control characters, "stdin" for the dash."""
         return shown_input(self.name)
-
-    def rewinding(self) -> Any:
-        """Return a context at whose end what was read of a stream within it is put back."""
-        return nullcontext() if self.file is not None else self.stream.rewinding()
 
     def close(self) -> None:
         """Close the stream, or take a temporary file away."""

@@ -10,7 +10,7 @@ from mrl_cli.errors import DataError, UsageError
 from mrl_cli.inputs import resolve
 from mrl_cli.inputs.beside import Qrels
 from mrl_cli.inputs.cells import number_in
-from mrl_cli.inputs.streams import open_text
+from mrl_cli.inputs.streams import open_text, rewinding
 from mrl_cli.model import Dialect
 from mrl_cli.words import harmless, is_float, without_secrets
 
@@ -62,7 +62,7 @@ def read_qrels(path: str) -> Qrels:
 
 def _lines(source: Source) -> Iterator[tuple[int, list[str]]]:
     """Yield the number and the four fields of every line that is not blank; fewer fields where it is no judgment."""
-    with source.rewinding(), open_text(source, None) as stream:
+    with rewinding(source), open_text(source, None) as stream:
         try:
             text = stream.rest().decode("utf-8")
         except UnicodeDecodeError as error:

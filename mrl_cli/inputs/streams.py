@@ -15,6 +15,7 @@ from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from mrl_cli.inputs.base import Source
 
@@ -73,6 +74,11 @@ class Stream:
         """Close what the bytes come from."""
         if self._close is not None:
             self._close()
+
+
+def rewinding(source: Source) -> AbstractContextManager[None]:
+    """Return a context at whose end what was read of a source within it, if that is a stream, is put back."""
+    return nullcontext() if source.file is not None else source.stream.rewinding()
 
 
 def temporary(suffix: str) -> tuple[BinaryIO, str]:
