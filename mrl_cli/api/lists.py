@@ -12,14 +12,14 @@ from mrl_cli import runtime
 from mrl_cli.api.errors import arguments_of, value_errors
 from mrl_cli.api.frames import by_group, group_columns, made_plan, with_labels
 from mrl_cli.api.results import Result
-from mrl_cli.engines.base import Job, fold
+from mrl_cli.engines.base import Folded, Job, fold
 from mrl_cli.engines.local import local
-from mrl_cli.inputs import resolve, spooled
+from mrl_cli.inputs import Source, resolve, spooled
 from mrl_cli.inputs.frame import PLACE, FrameColumns, as_frame, frame_source
 from mrl_cli.inputs.layouts import list_roles, with_layout, with_list_preset, with_preset_of_cells, without_query
-from mrl_cli.inputs.presets import LIST_PRESETS
+from mrl_cli.inputs.presets import LIST_PRESETS, ListPreset
 from mrl_cli.reductions.gathered import GatherReduction, folded_either_way, gathered_note
-from mrl_cli.reductions.lists import of_lists
+from mrl_cli.reductions.lists import ListConsumer, of_lists
 from mrl_cli.reductions.look import LookReduction
 from mrl_cli.reductions.queries import QueriesConsumer, QueryRowsConsumer
 from mrl_cli.reductions.repeats import notes_in, repeats_of
@@ -36,11 +36,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mrl_cli.api.settings import Frame, Grouping, ListSettings
-    from mrl_cli.engines.base import Folded
-    from mrl_cli.inputs import Source
-    from mrl_cli.inputs.presets import ListPreset
     from mrl_cli.model import LambdaWeight, ListLabels, Plan, Role
-    from mrl_cli.reductions.lists import ListConsumer
 
 _USUAL: dict[Role, str] = {"y": "label", "score": "score"}
 SEEN = 1000  # of so many rows it is seen whether cells are lists

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mrl_cli.api.errors import value_errors
 from mrl_cli.api.results import Records
-from mrl_cli.inputs.presets import LIST_PRESETS, PRESETS
+from mrl_cli.inputs.presets import LIST_PRESETS, PRESETS, ListPreset, Preset
 from mrl_cli.settings import check_choice
-
-if TYPE_CHECKING:
-    from mrl_cli.inputs.presets import ListPreset, Preset
 
 
 def list_losses(name: str | None = None) -> list[dict[str, Any]]:

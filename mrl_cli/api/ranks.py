@@ -11,7 +11,7 @@ from mrl_cli.api.arrays import exact_doubles, margins_of
 from mrl_cli.api.errors import argument_errors, value_errors
 from mrl_cli.api.results import Points
 from mrl_cli.exact import ExactSum
-from mrl_cli.lists.base import Lists
+from mrl_cli.lists.base import Found, Lists
 from mrl_cli.lists.measure import gradient, measured
 from mrl_cli.losses import LISTWISE
 from mrl_cli.reductions.listcurve import ListCurveConsumer
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from mrl_cli.exact.codes import SumsByCode
-    from mrl_cli.lists.base import Found
     from mrl_cli.model import LambdaWeight, Plan, Role
 
     Floats = NDArray[np.float64]

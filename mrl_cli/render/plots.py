@@ -13,14 +13,13 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mrl_cli.render.colors import STYLES
-from mrl_cli.reports.plots import Curves, Distribution, Estimates, Quadrants
+from mrl_cli.reports.plots import Curves, Distribution, Estimate, Estimates, Plot, Quadrants
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from mrl_cli.render.terminal import Screen
-    from mrl_cli.reports.plots import Estimate, Plot
 
     Line = list[str | tuple[str, str]]
 
