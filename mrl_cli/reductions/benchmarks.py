@@ -140,9 +140,8 @@ class RMBenchReduction(Reduction[Styles, Styles]):
                 state.pairs[index] += part.size
         return state
 
-    def merge(self, whole: Styles, state: Styles, part: Any) -> Styles:
+    def merge(self, whole: Styles, state: Styles, _part: Any) -> Styles:
         """Add the counts of the next task."""
-        del part
         return Styles(whole.correct + state.correct, whole.pairs + state.pairs)
 
 

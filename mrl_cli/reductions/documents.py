@@ -69,9 +69,8 @@ class DocumentsReduction(Reduction["list[Documents]", "dict[Key, Any]"]):
         """Return no documents."""
         return {}
 
-    def merge(self, whole: dict[Key, Any], state: Sequence[Documents], part: Any) -> dict[Key, Any]:
+    def merge(self, whole: dict[Key, Any], state: Sequence[Documents], _part: Any) -> dict[Key, Any]:
         """Add the documents of the next task."""
-        del part
         for batch in state:
             again = [one for found in batch.groups for one in self._again(whole, *found)]
             if again:
@@ -118,9 +117,8 @@ class UnjudgedReduction(Reduction["dict[str, str]", "dict[str, str]"]):
             state.setdefault(queries[place], documents[place])
         return state
 
-    def merge(self, whole: dict[str, str], state: dict[str, str], part: Any) -> dict[str, str]:
+    def merge(self, whole: dict[str, str], state: dict[str, str], _part: Any) -> dict[str, str]:
         """Add the queries of the next task."""
-        del part
         return state | whole
 
 

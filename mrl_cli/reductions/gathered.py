@@ -81,9 +81,8 @@ class GatherReduction(Reduction["list[GatheredRows]", Gathered]):
         """Return no rows."""
         return Gathered()
 
-    def merge(self, whole: Gathered, state: list[GatheredRows], part: Any) -> Gathered:
+    def merge(self, whole: Gathered, state: list[GatheredRows], _part: Any) -> Gathered:
         """Add the rows of the next task. Raises UsageError where they take more memory than they may."""
-        del part
         for rows in state:
             whole.add(rows)
             if self._plan.columns.name_of("query") is not None:

@@ -308,9 +308,8 @@ class ListsReduction(Reduction[ListsState, "ListsWhole[Any]"]):
         """Return what no lists come to."""
         return ListsWhole(self._consumer.empty())
 
-    def merge(self, whole: ListsWhole[Any], state: ListsState, part: Any) -> ListsWhole[Any]:
+    def merge(self, whole: ListsWhole[Any], state: ListsState, _part: Any) -> ListsWhole[Any]:
         """Add the lists of the next task, the first of which may be the one that is open."""
-        del part
         if state.first is not None and whole.open is not None and whole.open.key == state.first.key:
             whole.open.join(state.first)
         elif state.first is not None:

@@ -56,9 +56,8 @@ class PartsReduction(Reduction["list[Any]", "list[WrittenPart]"]):
         state.append((measured.pairs.size, self._writer.encode(measured)))
         return state
 
-    def merge(self, whole: list[WrittenPart], state: list[WrittenPart], part: Any) -> list[WrittenPart]:
+    def merge(self, whole: list[WrittenPart], state: list[WrittenPart], _part: Any) -> list[WrittenPart]:
         """Add the file of a task. Raises DataError where its columns are other than those of the files before."""
-        del part
         for written in state:
             for head in written.heads:
                 self._writer.meet(head)

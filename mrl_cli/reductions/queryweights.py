@@ -38,9 +38,8 @@ class QueryWeightReduction(Reduction["Weights", "Weights"]):
                     of_list[weights[place]] = f"{batch.file}, {batch.row_word} {used[place]}"
         return state
 
-    def merge(self, whole: Weights, state: Weights, part: Any) -> Weights:
+    def merge(self, whole: Weights, state: Weights, _part: Any) -> Weights:
         """Add the weights of the next task."""
-        del part
         for key, of_list in state.items():
             known = whole.setdefault(key, {})
             for weight, place in of_list.items():

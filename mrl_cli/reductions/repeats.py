@@ -65,9 +65,8 @@ class RepeatsReduction(Reduction[Repeats, Repeats]):
                 break
         return state
 
-    def merge(self, whole: Repeats, state: Repeats, part: Any) -> Repeats:
+    def merge(self, whole: Repeats, state: Repeats, _part: Any) -> Repeats:
         """Add the queries of the next task."""
-        del part
         whole.join(state)
         return whole
 
