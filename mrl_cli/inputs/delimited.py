@@ -17,7 +17,7 @@ from mrl_cli.inputs.cells import number_in
 from mrl_cli.inputs.plain import labels_are_small, plain_columns
 from mrl_cli.inputs.streams import Stream, open_text
 from mrl_cli.inputs.text import Layout
-from mrl_cli.model import Batch, Dialect, Plan
+from mrl_cli.model import Batch
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mrl_cli.inputs.heads import Head
+    from mrl_cli.model import Dialect, Plan
 
 DELIMITERS = ",\t;|"
 LONGEST_HEADER_BYTES = 1 << 20  # a decompressed text may go on without a line end
