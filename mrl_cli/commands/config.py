@@ -85,9 +85,10 @@ def _table(path: str, shown: str, *, is_named: bool) -> dict[str, Any] | None:
         raise UsageError(f"{shown} is not TOML: {harmless(error, 200)}", hint=hint) from None
     for key in ("tool", "mrl") if is_project else ():
         table = table.get(key, {}) if isinstance(table, dict) else {}
-        if not table and is_named:
-            raise UsageError(f"{shown} has no table [tool.mrl]")
         if not table:
+            refusal = f"{shown} has no table [tool.mrl]"
+            if is_named:
+                raise UsageError(refusal)
             return None
     if not isinstance(table, dict):
         raise UsageError(f"tool.mrl in {shown} is not a table")
