@@ -133,11 +133,11 @@ GOLDENS = {
 | difference_sd | 0.6614378277661477 |
 | x1_mean | 0.8333333333333334 |
 | x2_mean | 1.0833333333333333 |
-| difference_quantiles.p05 | -0.9 |
-| difference_quantiles.p25 | -0.5 |
-| difference_quantiles.p50 | 0.0 |
-| difference_quantiles.p75 | 0.125 |
-| difference_quantiles.p95 | 0.22499999999999998 |
+| difference_quantiles.p05 | \\~-0.9 |
+| difference_quantiles.p25 | \\~-0.5 |
+| difference_quantiles.p50 | \\~0.0 |
+| difference_quantiles.p75 | \\~0.125 |
+| difference_quantiles.p95 | \\~0.22499999999999998 |
 | reduction | mean |
 | margin | 0.5 |
 | dtype | float64 |
@@ -148,35 +148,35 @@ GOLDENS = {
 0.75 at margin 0.5.
 
 margin_ranking loss of pairs.csv
-╭──────────────────────────┬────────────╮
-│ mean                     │  0.7500    │
-│ sum                      │  2.2500    │
-│ min                      │  0.2500    │
-│ max                      │  1.5000    │
-├──────────────────────────┼────────────┤
-│ pairs                    │  3         │
-├──────────────────────────┼────────────┤
-│ correct                  │  1  33.3%  │
-│ ties                     │  1  33.3%  │
-│ wrong                    │  1  33.3%  │
-│ inside_margin            │  1  33.3%  │
-│ beyond_margin            │  0   0.0%  │
-│ active                   │  3  100.0% │
-│ accuracy                 │  0.3333    │
-│ accuracy_half            │  0.5000    │
-│ accuracy_without_ties    │  0.5000    │
-│ accuracy_at_margin       │  0.0000    │
-├──────────────────────────┼────────────┤
-│ difference_mean          │ -0.2500    │
-│ difference_sd            │  0.6614    │
-│ x1_mean                  │  0.8333    │
-│ x2_mean                  │  1.0833    │
-│ difference_quantiles.p05 │ -0.9000    │
-│ difference_quantiles.p25 │ -0.5000    │
-│ difference_quantiles.p50 │  0.0000    │
-│ difference_quantiles.p75 │  0.1250    │
-│ difference_quantiles.p95 │  0.2250    │
-╰──────────────────────────┴────────────╯
+╭──────────────────────────┬─────────────╮
+│ mean                     │   0.7500    │
+│ sum                      │   2.2500    │
+│ min                      │   0.2500    │
+│ max                      │   1.5000    │
+├──────────────────────────┼─────────────┤
+│ pairs                    │   3         │
+├──────────────────────────┼─────────────┤
+│ correct                  │   1  33.3%  │
+│ ties                     │   1  33.3%  │
+│ wrong                    │   1  33.3%  │
+│ inside_margin            │   1  33.3%  │
+│ beyond_margin            │   0   0.0%  │
+│ active                   │   3  100.0% │
+│ accuracy                 │   0.3333    │
+│ accuracy_half            │   0.5000    │
+│ accuracy_without_ties    │   0.5000    │
+│ accuracy_at_margin       │   0.0000    │
+├──────────────────────────┼─────────────┤
+│ difference_mean          │  -0.2500    │
+│ difference_sd            │   0.6614    │
+│ x1_mean                  │   0.8333    │
+│ x2_mean                  │   1.0833    │
+│ difference_quantiles.p05 │ ~-0.9000    │
+│ difference_quantiles.p25 │ ~-0.5000    │
+│ difference_quantiles.p50 │  ~0.0000    │
+│ difference_quantiles.p75 │  ~0.1250    │
+│ difference_quantiles.p95 │  ~0.2250    │
+╰──────────────────────────┴─────────────╯
 reduction=mean, margin=0.5, dtype=float64, labels=pm1
 """,
 }
