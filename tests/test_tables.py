@@ -258,6 +258,14 @@ def test_a_key_within_another_stands_below_it_where_the_screen_is_narrow() -> No
     assert "│ difference_quantiles.p05 │ 0.25 │" in wide
 
 
+def test_a_name_that_is_too_long_is_broken_after_an_underscore() -> None:
+    rows = [("calibration.expected_calibration_error", 0.0241), ("x1_mean", 1563.5119)]
+    lines = shown(Table(("key", "value"), rows, numbers=1, is_summary=True), width=34)
+    text = "\n".join(lines)
+    assert re.search(r"│  expected_ +│ +0\.0241 │\n│   calibration_ +│ +│\n│   error", text), text
+    assert max(map(len, lines)) <= 34
+
+
 def test_a_sentence_folds_and_a_command_does_not() -> None:
     text = "mrl compute " + " ".join(f"file{place}.csv" for place in range(20))
     assert shown(Line(text, "command")) == [text]

@@ -240,9 +240,21 @@ def _drawn(table: Table, rows: Sequence[Sequence[Any]], columns: Sequence[_Colum
         if is_total:
             drawn.add_section()
         is_main = is_total or (table.is_summary and row[0] == table.main)
-        shown = (Text(column.texts[place], _style(column.cells[place])) for column in columns)
+        shown = [Text(column.texts[place], _style(column.cells[place])) for column in columns]
+        if table.is_summary:
+            shown[0].plain = _broken(shown[0].plain, drawn.columns[0].width or 0)
         drawn.add_row(*shown, style=STYLES["main"] if is_main else None)
     return drawn
+
+
+def _broken(name: str, width: int) -> str:
+    r"""Return the name of a figure, with line ends after underscores where it is longer than the width.
+
+    >>> _broken(" expected_calibration_error", 20)
+    ' expected_\n  calibration_error'
+    """
+    end = name.rfind("_", 0, width) + 1
+    return f"{name[:end]}\n{_broken(f'  {name[end:]}', width)}" if len(name) > width and end else name
 
 
 def _style(cell: Any) -> str:
