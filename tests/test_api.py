@@ -148,6 +148,22 @@ def test_label_zero_costs_the_margin_and_has_no_gradient() -> None:
     assert (x1_grad.tolist(), x2_grad.tolist()) == ([0.0], [0.0])
 
 
+@each("labels", [[0, 1], [1] * 70 + [0]])
+def test_labels_0_and_1_are_taken_as_they_are_with_a_warning(labels: list[int]) -> None:
+    x1, x2 = [1.0] * len(labels), [3.0] * len(labels)
+    for call in (margin_ranking_loss, margin_ranking_loss_grad, mrl_cli.pairwise_loss, MarginRankingLoss()):
+        with pytest.warns(mrl_cli.MrlWarning, match=r"labels are 0 and 1 .* Then give 2\*y - 1") as caught:
+            call(x1, x2, labels)
+        assert [warning.filename for warning in caught] == [__file__]
+    assert margin_ranking_loss(x1, x2, [2 * label - 1 for label in labels]) == 2 * labels.count(1) / len(labels)
+
+
+@each("labels", [[1, -1], [1, 1], [0, 0], [0, 1, -1], [0, 0.5, 1], [0, 1, 2]])
+def test_other_labels_are_taken_without_a_warning(labels: list[float]) -> None:
+    margin_ranking_loss([1.0] * len(labels), [3.0] * len(labels), labels)
+    mrl_cli.pairwise_loss([1.0, 2.0], [3.0, 1.0], [0, 1], loss="margin_mse")
+
+
 def test_nothing_has_the_sum_zero_and_no_mean() -> None:
     assert margin_ranking_loss([], [], [], reduction="sum") == 0.0
     assert math.isnan(float(margin_ranking_loss([], [], [])))

@@ -56,7 +56,8 @@ def pairwise_loss(
 
     `x1`, `x2` and `y` are arrays, lists, Series of pandas or Polars, or scalars of one and the same shape: nothing
     broadcasts, but `y` may be one number for all pairs. `y` is 1 where x1 should rank above x2 and -1 where below; any
-    other real number is taken as it is (for margin_mse it is the difference that x1 - x2 should have). `loss` is a name
+    other real number is taken as it is, as in PyTorch (for margin_mse it is the difference that x1 - x2 should have);
+    labels that are all 0 and 1 give MrlWarning: a pair of label 0 costs the same whatever its scores. `loss` is a name
     that `list_losses()` lists, or one that it goes by elsewhere; `parameters` are its own, each within its bounds.
     `margin` is a real number, or one for each pair; by default 0, or what the name of the loss implies.
     `weight` holds a finite number of at least 0 for each pair; a pair of weight 0 is left out.
@@ -279,9 +280,15 @@ class _Pairs(NamedTuple):
     score_dtype: np.dtype[Any]
 
 
-@value_errors()
 def _pairs(loss: str, parameters: Mapping[str, float], reduction: str = "mean", **given: Any) -> _Pairs:
     """Check everything that a caller can get wrong; `given` are x1, x2, y, margin and weight, in that order."""
+    pairs = _checked(loss, parameters, reduction, given)
+    _warn_of_codes(pairs)
+    return pairs
+
+
+@value_errors()
+def _checked(loss: str, parameters: Mapping[str, float], reduction: str, given: dict[str, Any]) -> _Pairs:
     check_choice("reduction", reduction, get_args(PairReduction))
     for name, value in parameters.items():
         _check_real(name, value)
@@ -320,6 +327,22 @@ def _pairs(loss: str, parameters: Mapping[str, float], reduction: str = "mean", 
     with argument_errors(pairwise_loss):
         settings = {"margin": margin, **completed(loss, parameters)}
     return _Pairs(loss, difference, arrays["y"].astype(dtype, copy=False), weight, settings, score_dtype)
+
+
+FEW_LABELS = 64  # which mostly show that there are labels below 0
+
+
+def _warn_of_codes(pairs: _Pairs) -> None:
+    """Warn of labels 0 and 1, of which the 0 is taken for a factor, as `evaluate` does under labels="any"."""
+    labels = pairs.y.reshape(-1)
+    if not labels.size or LOSSES[pairs.loss].is_target or labels[:FEW_LABELS].min() < 0 or labels.max() != 1:
+        return
+    zeros = int(np.count_nonzero(labels == 0))
+    if 0 < zeros == labels.size - np.count_nonzero(labels == 1):
+        from mrl_cli.api.results import warn_of
+        from mrl_cli.reports.notes import AS_THEY_ARE
+
+        warn_of([f"labels are 0 and 1 {AS_THEY_ARE} Are they the one and the other order? Then give 2*y - 1"])
 
 
 FIRST_INEXACT = 2.0**53  # the integer after it is no double

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 LEAST_PAIRS = 100  # a handful of pairs, written by hand perhaps, has few decimals and one label easily
 LEAST_TIE_SHARE = 0.001  # fewer ties move no accuracy by what anyone would look at
-_AS_THEY_ARE = "and are taken as they are: a pair of label 0 costs the same whatever its scores."
+AS_THEY_ARE = "and are taken as they are: a pair of label 0 costs the same whatever its scores."
 LEAST_COPIED = 10  # so few margins may well be the differences
 COPIED_SHARE = 0.005  # of the greatest difference: rounded on its own, a copy of a difference is off by no more
 CHANCE = 0.001  # that an accuracy is so low where each pair is right or wrong like the side of a coin
@@ -130,10 +130,10 @@ def _codes(look: Look) -> str | None:
         return None
     if look.codes == frozenset({0, 1}):
         asked = "Are they the one and the other order? Then use --labels 01"
-        return f"labels are 0 and 1 {_AS_THEY_ARE} {asked}"
+        return f"labels are 0 and 1 {AS_THEY_ARE} {asked}"
     if lowest < 0.5 < highest <= 1:
         asked = "Are they probabilities that x1 is better? Then use --labels probability"
-        return f"labels lie from 0 to 1 {_AS_THEY_ARE} {asked}"
+        return f"labels lie from 0 to 1 {AS_THEY_ARE} {asked}"
     if look.codes is None or not (look.codes <= {0, 1, 2} or len(look.codes) <= 3):
         return None
     from mrl_cli.reports.labelways import way_of_codes, way_of_unsigned  # few runs have codes
