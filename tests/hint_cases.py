@@ -322,6 +322,34 @@ LABELS = [
     ),
 ]
 
+SETTINGS = [
+    Case(
+        "compute p.csv --fail-if mean>x",
+        "write a plain number, for example --fail-if 'mean>0.5'",
+        "compute p.csv --fail-if mean>1.5",
+        1.0,
+    ),
+    Case(
+        "compute p.csv -o out.parquet",
+        "add --reduction none for the loss of each pair, or write the figures to a .json or .csv file",
+        "compute p.csv --reduction none -o out.parquet",
+    ),
+    Case("compute - -", "write it to a file, and name that", "compute p.csv", 1.0),
+    *(
+        Case(
+            line,
+            "write a line [tool.mrl], and below it settings such as margin = 0.5",
+            gives=(3 + 0.5) / 2,
+            files={"p.csv": csv("x1,x2,y", "1,3,1", "3,2.5,1"), "pyproject.toml": data},
+            changed={"pyproject.toml": b"[tool.mrl]\nmargin = 1\n"},
+        )
+        for line, data in (
+            ("compute p.csv", b"tool.mrl = 1\n"),
+            ("compute p.csv --config pyproject.toml", b"[tool.other]\n"),
+        )
+    ),
+]
+
 ROWS = [
     Case(
         "compute p.csv",
@@ -1342,4 +1370,18 @@ CELLS = [
     ),
 ]
 
-CASES = [*CELLS, *SUITE, *MAPS, *LABELS, *ROWS, *COLUMNS, *FILES, *RUNS, *COMPARE, *FOLDERS, *PLACES, *ENGINES]
+CASES = [
+    *CELLS,
+    *SUITE,
+    *MAPS,
+    *LABELS,
+    *SETTINGS,
+    *ROWS,
+    *COLUMNS,
+    *FILES,
+    *RUNS,
+    *COMPARE,
+    *FOLDERS,
+    *PLACES,
+    *ENGINES,
+]

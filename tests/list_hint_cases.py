@@ -37,6 +37,26 @@ BESIDE = [
         file(RUN + b"1 Q0 c 2 1\n", "run.trec") | file(QRELS, "qrels"),
     ),
     Case(
+        "rank run.trec --qrels qrels",
+        "write it in UTF-8",
+        gives=2.0,
+        files=file(RUN, "run.trec") | file(QRELS.replace(b" a ", b" \xff "), "qrels"),
+        changed=file(QRELS, "qrels"),
+    ),
+    Case(
+        "rank run.trec --qrels -",
+        "name one file",
+        "rank run.trec --qrels qrels",
+        2.0,
+        file(RUN, "run.trec") | file(QRELS, "qrels"),
+    ),
+    Case(
+        "rank p.csv -o out.parquet",
+        "add --per-query for a row of each query, or write the figures to a .json or .csv file",
+        "rank p.csv --per-query -o out.parquet",
+        files=file(LIST),
+    ),
+    Case(
         "rank f.letor --scores s",
         LINES[NOT_OF_LETOR],
         files=file(b"1 qid:1 1:5\n0 1 1:6\n", "f.letor") | file(b"1\n3\n", "s"),

@@ -30,6 +30,7 @@ CASES = [*OF_PAIRS, *LIST_CASES]
 OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z0-9-]*")
 # Hints that no command line brings about quickly, and the tests that do.
 ELSEWHERE = {
+    "name the file itself, or make the link anew": "test_hints.py",
     "pip install '": "test_page.py",
     "pip install 'click>=8.5'": "test_cli.py",
     "mrl docs lists the topics": "test_docs.py",
@@ -135,6 +136,13 @@ def _with_options(words: list[str], options: list[str], replaced: list[str]) -> 
     names = {option for option in [*options, *replaced] if option.startswith("--")} - {"--param", "--fill"}
     kept = [word for place, word in enumerate(words) if not {word, words[place - 1]} & names]
     return kept + options
+
+
+def test_link_that_leads_nowhere_is_made_anew(capfd: Capture) -> None:
+    Path("p.csv").symlink_to("there.csv")
+    assert _hint_of(run_inside(["compute", "p.csv"], capfd)) == "name the file itself, or make the link anew"
+    _write({"there.csv": b"x1,x2,y\n1,3,1\n"})
+    assert run_inside(["compute", "p.csv"], capfd).code == 0
 
 
 def test_file_that_becomes_shorter_is_to_be_read_again(monkeypatch: pytest.MonkeyPatch, capfd: Capture) -> None:

@@ -82,7 +82,8 @@ class Compute(Run):
     def check(self) -> None:
         """Raise UsageError for options that only make sense together."""
         if not self.writes_rows:
-            refuse_if(self.written == "parquet", "Parquet output goes with --reduction none")
+            hint = "add --reduction none for the loss of each pair, or write the figures to a .json or .csv file"
+            refuse_if(self.written == "parquet", "Parquet output goes with --reduction none", hint)
             self._check_picture()
             return
         message = "--strength weight goes with --reduction mean or sum, not with one line per pair"

@@ -85,7 +85,8 @@ class Condition:
             if match is None or _is_number(key):
                 raise UsageError(f"{shown} is not KEY<NUMBER or the like", hint="for example --fail-if 'value>0.5'")
             refuse_unknown("--fail-if", key, numbers)
-            raise UsageError(f"{shown}: {harmless(text)!r} is not a number")
+            hint = f"write a plain number, for example --fail-if '{key}{comparison}0.5'"
+            raise UsageError(f"{shown}: {harmless(text)!r} is not a number", hint=hint)
         return cls(key, comparison, float(text), text)
 
     def holds(self, report: Report) -> bool:

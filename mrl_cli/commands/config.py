@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _PROJECT = "pyproject.toml"
 _MAY_NAME_MRL = re.compile(rb"""\bmrl\b""")
 _NAMES_TABLE = re.compile(rb"""\btool\s*\.\s*mrl\b""")
+_HEADING = "write a line [tool.mrl], and below it settings such as margin = 0.5"
 _UNSET_HINT = f"--config {os.devnull} reads none"
 
 
@@ -88,10 +89,10 @@ def _table(path: str, shown: str, *, is_named: bool) -> dict[str, Any] | None:
         if not table:
             refusal = f"{shown} has no table [tool.mrl]"
             if is_named:
-                raise UsageError(refusal)
+                raise UsageError(refusal, hint=_HEADING)
             return None
     if not isinstance(table, dict):
-        raise UsageError(f"tool.mrl in {shown} is not a table")
+        raise UsageError(f"tool.mrl in {shown} is not a table", hint=_HEADING)
     return table
 
 

@@ -147,7 +147,7 @@ def read_scores(path: str, column: str | None, what: Beside = SCORES_OF_PAIRS) -
     """
     sources = resolve([path]) if path != "-" else ()
     if len(sources) != 1:
-        raise UsageError(f"{what.option} {harmless(without_secrets(path), 200)} is not one file")
+        raise UsageError(f"{what.option} {harmless(without_secrets(path), 200)} is not one file", hint="name one file")
     source = sources[0]
     try:
         names = columns_of(source, Plan.of(columns=Columns(COLUMN, COLUMN, None), y_const=1))

@@ -98,7 +98,8 @@ class Rank(RankedRun):
         """Raise UsageError for options that only make sense together."""
         if not self.per_query:
             may_write_rows = "per_query" in self.option_names()
-            refuse_if(may_write_rows and self.written == "parquet", "Parquet output goes with --per-query")
+            hint = "add --per-query for a row of each query, or write the figures to a .json or .csv file"
+            refuse_if(may_write_rows and self.written == "parquet", "Parquet output goes with --per-query", hint)
             super().check()
             return
         self.check_items()

@@ -265,7 +265,7 @@ class Run(Options, ABC):
 
         hint = f"name a file, e.g. mrl {self.name} {self.example}, or - for stdin"
         refuse_if(not inputs and not stdin_can_be_read(), "no INPUT, and nothing is piped in", hint)
-        refuse_if(list(inputs).count("-") > 1, "stdin can be read only once")
+        refuse_if(list(inputs).count("-") > 1, "stdin can be read only once", "write it to a file, and name that")
         return inputs or ("-",)
 
     @property

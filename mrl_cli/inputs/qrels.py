@@ -32,7 +32,7 @@ def read_qrels(path: str) -> Qrels:
     """
     sources = resolve([path]) if path != "-" else ()
     if len(sources) != 1:
-        raise UsageError(f"--qrels {harmless(without_secrets(path), 200)} is not one file")
+        raise UsageError(f"--qrels {harmless(without_secrets(path), 200)} is not one file", hint="name one file")
     source = sources[0]
     places: dict[tuple[str, str], int] = {}
     labels: list[float] = []
@@ -66,7 +66,7 @@ def _lines(source: Source) -> Iterator[tuple[int, list[str]]]:
         try:
             text = stream.rest().decode("utf-8")
         except UnicodeDecodeError as error:
-            raise DataError(f"{source.shown_name} is not UTF-8") from error
+            raise DataError(f"{source.shown_name} is not UTF-8", hint="write it in UTF-8") from error
     first = text.partition("\n")[0].split()
     is_beir = len(first) == _BEIR and not is_float(first[-1])  # a judgment is no header line
     for number, line in enumerate(text.split("\n"), 1):

@@ -200,7 +200,8 @@ def _where(path: str) -> str:
 def _missing(path: str) -> UsageError:
     folder, name = os.path.split(path)
     if os.path.islink(path):
-        return UsageError(f"{harmless(path, limit=200)} is a link that leads nowhere")
+        hint = "name the file itself, or make the link anew"
+        return UsageError(f"{harmless(path, limit=200)} is a link that leads nowhere", hint=hint)
     siblings = os.listdir(folder or os.curdir) if os.path.isdir(folder or os.curdir) else []
     near = closest(name, siblings)
     hint = _where(path) if near is None else f"did you mean {shell_line([os.path.join(folder, near)])}?"
