@@ -130,8 +130,10 @@ class _Labels(NamedTuple):
             return {label for label in few if isinstance(label, str)}
         if numbers <= {0, 1, 2}:
             return few - ({1} if numbers == {0, 2} else set())
-        if numbers <= {-1, 0, 1} or way_of_unsigned(numbers):
+        if numbers <= {-1, 0, 1}:
             return few - {-1, 0, 1}
+        if way_of_unsigned(numbers) is not None:
+            return few - {0}
         if min(numbers) < 0 < max(numbers):
             return {label for label in few if isinstance(label, str)}
         if min(numbers) >= 0 and max(numbers) <= 1:
@@ -317,7 +319,8 @@ def _ways_of_words(labels: _Labels, facts: Facts) -> list[Way]:
     if words <= _BOOLEANS and numbers <= {0, 1}:
         return [Way.to("true means that x1 is better, false that x2 is?", labels="01")]
     is_slip = not words <= _KNOWN.keys() and facts.counts.rejected * 2 < facts.counts.rows
-    if is_slip or not labels.are_all or any(set("…\\") & set(word) for word in words):
+    is_unnamed = any(set("…\\") & set(word) for word in words) or not all(map(float.is_integer, numbers))
+    if is_slip or is_unnamed or not labels.are_all:
         return []
     meanings = {word: _KNOWN.get(word.casefold()) for word in labels.words}
     signs = {-1, 0, 1} if -1 in numbers else {1}  # 0 may be the other side of 1
