@@ -198,6 +198,8 @@ def _ways_of_few_rows(labels: _Labels, ways: list[Way], facts: Facts) -> list[Wa
     others = [] if not odd or _is_read(kept, facts) else _ways_of(kept, facts)
     if 2 * most > least or most > FEW_ROWS or not (_is_read(kept, facts) or any(way.options for way in others)):
         return ways
+    if not (others or any(way.options for way in ways)):  # only the rows of slips cannot be read
+        return []
     if any(way.options for way in ways):  # either may be meant
         others, ways = ([Way(way.text) for way in some] for some in (others, ways))
     else:
