@@ -38,8 +38,10 @@ def harmless(text: object, limit: int = SHOWN_CHARACTERS) -> str:
     'xxxxx…'
     """
     whole = str(text)
+    if len(whole) <= limit and whole.isprintable():  # as most are
+        return whole
     cut = whole[:limit]
-    clean = cut if cut.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in cut)
+    clean = "".join(c if c.isprintable() else _escaped(c) for c in cut)
     return clean if len(whole) <= limit else clean + "…"
 
 

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from dataclasses import field, replace
 from itertools import chain
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -212,12 +213,13 @@ def numbers_of_texts(
     cells: Sequence[Any], number: Callable[[Any], float | str], shown: Callable[[Any], str]
 ) -> Numbers:
     """As `numbers_of`, for texts, each of which is looked at once however often it stands there."""
-    known = {cell: number(cell) for cell in set(cells)}
-    kinds = {cell: kind for cell, kind in known.items() if isinstance(kind, str)}
+    values: dict[Any, Any] = {cell: number(cell) for cell in set(cells)}
+    types = set(map(type, values.values()))
+    kinds = {cell: kind for cell, kind in values.items() if isinstance(kind, str)} if str in types else {}
     bad = [(index, kinds[cell], shown(cell)) for index, cell in enumerate(cells) if cell in kinds] if kinds else []
-    values: dict[Any, Any] = known | dict.fromkeys(kinds, 0.0)
+    values.update(dict.fromkeys(kinds, 0.0))
     array = np.fromiter(map(values.__getitem__, cells), np.float64, len(cells))
-    return Numbers(array, bad, any(isinstance(value, bool) for value in known.values()))
+    return Numbers(array, bad, bool in types)
 
 
 def numbers_of(cells: Sequence[Any], number: Callable[[Any], float | str], shown: Callable[[Any], str]) -> Numbers:
@@ -287,17 +289,13 @@ def without_bad(
         if role in numbers and places:
             numbers[role] = numbers[role].copy()
             numbers[role][places] = 1  # which every rule allows
-    names, rows, unlisted, labels = (
-        dict(plan.columns.wanted),
-        batch.rows or (),
-        Counter(batch.unlisted),
-        batch.bad_labels,
-    )
+    names, rows, labels = dict(plan.columns.wanted), batch.rows or (), batch.bad_labels
+    unlisted = Counter(batch.unlisted)
     listing = [(place, -1, problem) for place, problem in further]
     for order, (role, cells) in enumerate(bad.items()):
         listed = cells if plan.reading.lists_problems else first_few(cells)
-        unlisted.update(kind for _, kind, _ in cells)
-        unlisted.subtract(kind for _, kind, _ in listed)
+        unlisted.update(map(itemgetter(1), cells))
+        unlisted.subtract(map(itemgetter(1), listed))
 
         def problem_of(cell: tuple[int, str, str], name: str = harmless(names[role])) -> Problem:
             index, kind, value = cell

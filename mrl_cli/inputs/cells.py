@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-_PLAIN = re.compile(r"-?\d{1,15}(?:\.\d{1,15})?", re.ASCII)  # finite, and exact where it is an integer
+# Finite, and exact where it is an integer.
+_PLAIN = re.compile(r"-?\d{1,15}(?:\.\d+)?(?:[eE][+-]?\d{1,2})?", re.ASCII)
 _ALL_PLAIN = re.compile(rf"(?:{_PLAIN.pattern}\n)*", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
-_INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
-_NAN = re.compile(r"[+-]?nan", re.IGNORECASE)
+_NUMBER_OR_NOT_FINITE = re.compile(rf"{_NUMBER.pattern}|[+-]?(?:nan|inf(?:inity)?)", re.ASCII | re.IGNORECASE)
 _WELL_QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _QUOTED = re.compile(r"""("|')[^"'\\]*\1""")
 _VERDICT = re.compile(r"\[\[[A-Za-z][A-Za-z<>=]*\]\]")  # as judges write one: no list in JSON, and none in Python
@@ -58,7 +58,7 @@ def number_in(cell: str, dialect: Dialect, role: Role | None = None, *, takes_bo
         if "." in text:
             return problems.NOT_A_NUMBER
         text = text.replace(dialect.decimal, ".")
-    if not (_NUMBER.fullmatch(text) or _NAN.fullmatch(text) or _INFINITE.fullmatch(text)):
+    if not _NUMBER_OR_NOT_FINITE.fullmatch(text):
         return problems.NOT_A_NUMBER
     number = float(text)
     if not math.isfinite(number):
@@ -72,7 +72,7 @@ def all_plain(cells: Iterable[str], count: int, dialect: Dialect) -> bool:
     r"""Return whether so many cells are all numbers that `float` reads as `number_in` does, with certainty.
 
     >>> from mrl_cli.model import Dialect
-    >>> all_plain(["-1.5", "7"], 2, Dialect()), all_plain(["7", "1e5"], 2, Dialect()), all_plain(["1\n2"], 1, Dialect())
+    >>> all_plain(["-1.5", "7"], 2, Dialect()), all_plain(["7", "+1"], 2, Dialect()), all_plain(["1\n2"], 1, Dialect())
     (True, False, False)
     """
     text = "\n".join([*cells, ""])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from mrl_cli.arrow import texts_as_arrow
@@ -14,7 +15,7 @@ from mrl_cli.model import Batch, Problem, problems
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import pyarrow as pa
 
@@ -44,14 +45,15 @@ def batch_of_fields(shard: Shard, plan: Plan) -> Batch:
     def numbers_in(cells: list[str], role: Role) -> Numbers:
         takes_booleans, dialect = plan.takes_booleans(role), plan.reading.dialect
 
-        def number(cell: str) -> float | str:
-            if read.has_undecoded and texts.is_undecoded(cell):
-                return 1.0  # that is noted
-            return number_in(cell, dialect, role, takes_booleans=takes_booleans)
-
+        number: Callable[[str], float | str] = partial(
+            number_in, dialect=dialect, role=role, takes_booleans=takes_booleans
+        )
         different = set(cells)
-        is_plain = all_plain(different, len(different), dialect)
-        return numbers_of_texts(cells, float if is_plain else number, shown_cell)
+        if all_plain(different, len(different), dialect):
+            number = float
+        elif read.has_undecoded:
+            number = partial(_number_if_decoded, number)
+        return numbers_of_texts(cells, number, shown_cell)
 
     kept = _as_table(fields, layout) if plan.reading.keep_columns else None
 
@@ -61,6 +63,10 @@ def batch_of_fields(shard: Shard, plan: Plan) -> Batch:
 
     batch = batch_of_columns(file, columns, numbers_in, keys_in, lines, plan, kept, row_word="line", further=further)
     return replace(batch, problems=(*ragged, *batch.problems), rejected_rows=batch.rejected_rows + len(ragged))
+
+
+def _number_if_decoded(number: Callable[[str], float | str], cell: str) -> float | str:
+    return 1.0 if texts.is_undecoded(cell) else number(cell)  # that is noted
 
 
 def _ragged(fields: list[str], layout: Layout) -> str:

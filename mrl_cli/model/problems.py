@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import field
 from itertools import islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from mrl_cli.records import light_dataclass
@@ -217,7 +218,7 @@ def tally(problems: Iterable[Problem], counts: Mapping[str, int] | None = None) 
 
 def first_few(cells: Sequence[Cell]) -> list[Cell]:
     """Return the first bad cells of each kind that are shown; a cell is (place, kind of problem, value)."""
-    kinds = dict.fromkeys(kind for _, kind, _ in cells)
+    kinds = dict.fromkeys(map(itemgetter(1), cells))
     return sorted(cell for kind in kinds for cell in islice((c for c in cells if c[1] == kind), FIRST_PROBLEMS_SHOWN))
 
 
