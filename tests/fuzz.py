@@ -245,7 +245,7 @@ def _of_words(case: Case, run: Run) -> str | None:
         for name in case.beside:
             os.unlink(name)
     plain = ran._replace(err=COLORS.sub("", ran.err))  # where --color asked for them
-    if case.kind == "config" and ran.code == 3:  # rows before the bad one may have been printed
+    if ran.code == 3:  # rows before the bad one may have been printed
         plain = plain._replace(out="")
     if wrong := _badly_ended(plain):
         return wrong
