@@ -7,6 +7,7 @@ import os
 import sys
 from contextlib import suppress
 from functools import cache
+from importlib import import_module
 from importlib.machinery import PathFinder
 from types import ModuleType
 from typing import Any
@@ -47,31 +48,75 @@ def import_numpy() -> None:
         return
     unused = {f"numpy.{name}": _Unused(f"numpy.{name}") for name in _UNUSED_OF_NUMPY}
     sys.modules.update(unused)
+    inspect = sys.modules.get("inspect")
+    if isinstance(inspect, _Deferred):
+        vars(inspect)["signature"] = _Signature
     try:
         import numpy  # noqa: F401, ICN001 (the import is all)
     finally:
+        if isinstance(inspect, _Deferred):
+            vars(inspect).pop("signature")
         for name, module in unused.items():
             if sys.modules.get(name) is module:
                 del sys.modules[name]
 
 
 class _Deferred(ModuleType):
-    """Stands for NumPy until something of it is used, and from then on has all that NumPy has."""
+    """Stands for a module until something of it is used that is not here, and from then on has all of it."""
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") and name != "__path__":
+        if name.startswith("__") and (name, self.__name__) != ("__path__", "numpy"):  # which has modules of its own
             raise AttributeError(name)
-        if sys.modules.get("numpy") is self:
-            del sys.modules["numpy"]
-        import numpy as np
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        module = import_module(self.__name__)
+        vars(self).update(vars(module))
+        if self.__name__ == "inspect":
+            _give_signatures(module.signature)
+        return getattr(module, name)
 
-        vars(self).update(vars(np))
-        return getattr(np, name)
+
+class _Signature:
+    """Stands for the signature of a function of NumPy, that of `dispatcher`, until `inspect` is imported."""
+
+    def __init__(self, dispatcher: Any) -> None:
+        self.dispatcher = dispatcher
+
+
+def _give_signatures(signature: Any) -> None:
+    overrides = sys.modules.get("numpy._core.overrides")
+    for function in getattr(overrides, "ARRAY_FUNCTIONS", ()):
+        later = vars(function).get("__signature__")
+        if isinstance(later, _Signature):
+            function.__signature__ = signature(later.dispatcher)
 
 
 def defer_numpy() -> None:
     """Let NumPy be imported when something of it is first used, for a run that may need nothing of it."""
     sys.modules.setdefault("numpy", _Deferred("numpy"))
+
+
+def defer_inspect() -> None:
+    """Let `inspect` be imported when something of it is first used, but `cleandoc`, which click calls for options."""
+    if "inspect" not in sys.modules:
+        sys.modules["inspect"] = module = _Deferred("inspect")
+        vars(module)["cleandoc"] = cleandoc
+
+
+def cleandoc(doc: str) -> str:
+    r"""Return what `inspect.cleandoc` does: a text without the indentation of its lines, nor blank ones around it.
+
+    >>> cleandoc(" One.\n\n    Two\n      three.\n    ")
+    'One.\n\nTwo\n  three.'
+    """
+    first, *others = doc.expandtabs().split("\n")
+    margin = min((len(line) - len(line.lstrip()) for line in others if line.lstrip()), default=0)
+    lines = [first.lstrip(), *(line[margin:] for line in others)]
+    while lines and not lines[-1]:
+        lines.pop()
+    while lines and not lines[0]:
+        del lines[0]
+    return "\n".join(lines)
 
 
 def _is_known_numpy() -> bool:

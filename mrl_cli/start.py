@@ -33,6 +33,9 @@ def process() -> NoReturn:
     """Be the process `mrl`."""
     signal.signal(signal.SIGINT, _end)
     _fill_closed_descriptors()
+    from mrl_cli import runtime
+
+    runtime.defer_inspect()
     from mrl_cli import cli
 
     signal.signal(signal.SIGINT, signal.default_int_handler)

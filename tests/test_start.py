@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mrl_cli.runtime import cleandoc
 
 pytestmark = pytest.mark.slow
 
@@ -48,3 +54,36 @@ def test_what_no_run_uses_of_numpy_is_left_out() -> None:
 def test_another_version_is_imported_whole() -> None:
     _, left_out, after = lines_of('runtime._KNOWN_NUMPY = ("version = 1",)')
     assert (left_out, after) == ("", "3 2.0")
+
+
+INSPECT = """
+import sys
+assert "inspect" not in sys.modules
+from mrl_cli import runtime
+runtime.defer_inspect()
+from mrl_cli import cli
+sys.argv = ["mrl", "compute", {path!r}, "--raw"]
+try:
+    cli.main()
+except SystemExit:
+    pass
+print("dis" in sys.modules)
+import inspect, numpy
+from inspect import Signature
+import numpy.ma
+print(inspect.signature(numpy.dot), isinstance(numpy.dot.__signature__, Signature), inspect.isfunction(print))
+print(sys.modules["inspect"].__file__ is not None)
+"""
+
+
+def test_inspect_is_left_out_until_something_of_it_is_used() -> None:
+    call = [sys.executable, "-S", "-c", INSPECT.format(path=str(SAMPLE))]
+    places = os.pathsep.join(filter(None, sys.path))
+    done = subprocess.run(call, capture_output=True, text=True, check=True, env=os.environ | {"PYTHONPATH": places})
+    signature = str(inspect.signature(np.dot))
+    assert done.stdout.splitlines()[1:] == ["False", f"{signature} True False", "True"]
+
+
+@given(st.text(" \t\nab"))
+def test_texts_lose_their_indentation_as_by_inspect(doc: str) -> None:
+    assert cleandoc(doc) == inspect.cleandoc(doc)
