@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 _UNUSED_OF_NUMPY = ("_core._add_newdocs", "_core._add_newdocs_scalars", "_typing")
+_HARDLY_USED = ("ast", "inspect", "pickle", "textwrap")
 _KNOWN_NUMPY = tuple(f'version = "2.{minor}.' for minor in range(5))
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # as malloc.h numbers them
 
@@ -96,11 +97,15 @@ def defer_numpy() -> None:
     sys.modules.setdefault("numpy", _Deferred("numpy"))
 
 
-def defer_inspect() -> None:
-    """Let `inspect` be imported when something of it is first used, but `cleandoc`, which click calls for options."""
-    if "inspect" not in sys.modules:
-        sys.modules["inspect"] = module = _Deferred("inspect")
-        vars(module)["cleandoc"] = cleandoc
+def defer_unused() -> None:
+    """Let what click and NumPy import and hardly use be imported when something of it is first used.
+
+    Of `inspect` click calls `cleandoc` for every option.
+    """
+    for name in _HARDLY_USED:
+        sys.modules.setdefault(name, _Deferred(name))
+    if isinstance(inspect := sys.modules["inspect"], _Deferred):
+        vars(inspect)["cleandoc"] = cleandoc
 
 
 def cleandoc(doc: str) -> str:

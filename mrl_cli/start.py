@@ -35,7 +35,7 @@ def process() -> NoReturn:
     _fill_closed_descriptors()
     from mrl_cli import runtime
 
-    runtime.defer_inspect()
+    runtime.defer_unused()
     from mrl_cli import cli
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
