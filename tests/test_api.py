@@ -158,7 +158,13 @@ def test_labels_0_and_1_are_taken_as_they_are_with_a_warning(labels: list[int]) 
     assert margin_ranking_loss(x1, x2, [2 * label - 1 for label in labels]) == 2 * labels.count(1) / len(labels)
 
 
-@each("labels", [[1, -1], [1, 1], [0, 0], [0, 1, -1], [0, 0.5, 1], [0, 1, 2]])
+@each("labels", [[0, 0.5, 1], [0, 1, 2]])
+def test_labels_0_and_1_with_others_above_0_are_taken_with_a_warning(labels: list[float]) -> None:
+    with pytest.warns(mrl_cli.MrlWarning, match="labels are 0, 1 and others .* Give 1 where x1 is better"):
+        margin_ranking_loss([1.0] * len(labels), [3.0] * len(labels), labels)
+
+
+@each("labels", [[1, -1], [1, 1], [0, 0], [0, 1, -1], [1, 2, 3]])
 def test_other_labels_are_taken_without_a_warning(labels: list[float]) -> None:
     margin_ranking_loss([1.0] * len(labels), [3.0] * len(labels), labels)
     mrl_cli.pairwise_loss([1.0, 2.0], [3.0, 1.0], [0, 1], loss="margin_mse")

@@ -128,3 +128,27 @@ def test_what_hints_propose_gives_the_number_that_is_meant(
     assert len(outcomes) > 1 or "wrong" not in outcomes, hint
     command = mrl("check", "p.csv", "-f", "json").result["inputs"][0]["command"]
     assert command is None or outcome(mrl, shlex.split(command)[1:], data) == "right", command
+
+
+@pytest.mark.parametrize(("rows", "stray"), [(("true", "false"), "0"), (("0", "1"), "false"), (("1", "0"), "true")])
+def test_labels_that_one_rule_reads_together_are_no_slips(rows: tuple[str, str], stray: str, mrl: Mrl) -> None:
+    labels = [*rows * 20, stray, *rows]
+    Path("p.csv").write_text("x1,x2,y\n" + "".join(f"{place},7,{label}\n" for place, label in enumerate(labels)))
+    hint = error_of(mrl("compute", "p.csv", "-f", "json", as_it_is=True))["hint"]
+    assert "--on-error" not in hint
+    assert mrl("compute", "p.csv", "--labels", "01", "-f", "json").result["pairs"] == len(labels)
+
+
+def test_a_word_that_a_rule_reads_is_named_as_it_is(mrl: Mrl) -> None:
+    labels = [*"abababab", "true"]
+    Path("p.csv").write_text("x1,x2,y\n" + "".join(f"{place},7,{label}\n" for place, label in enumerate(labels)))
+    error = error_of(mrl("compute", "p.csv", "--labels", "01", "-f", "json", as_it_is=True))
+    assert "use --label-map a=1,b=-1 in place of --labels; y is true in 1 row: correct it" in error["hint"]
+
+
+def test_one_label_of_its_kind_is_asked_about_as_a_slip_under_any(mrl: Mrl) -> None:
+    labels = ["0", "1"] * 30 + ["2"]
+    Path("p.csv").write_text("x1,x2,y\n" + "".join(f"{place},7,{label}\n" for place, label in enumerate(labels)))
+    (note,) = [line for line in mrl("compute", "p.csv", "--labels", "any").err.splitlines() if "labels are" in line]
+    assert "Is 2 in 1 pair a slip? Leave out --labels to see where" in note
+    assert "--label-map" not in note

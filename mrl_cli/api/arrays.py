@@ -333,16 +333,20 @@ FEW_LABELS = 64  # which mostly show that there are labels below 0
 
 
 def _warn_of_codes(pairs: _Pairs) -> None:
-    """Warn of labels 0 and 1, of which the 0 is taken for a factor, as `evaluate` does under labels="any"."""
+    """Warn of labels 0 and 1, and maybe others above 0: they are taken for factors."""
     labels = pairs.y.reshape(-1)
-    if not labels.size or LOSSES[pairs.loss].is_target or labels[:FEW_LABELS].min() < 0 or labels.max() != 1:
+    if not labels.size or LOSSES[pairs.loss].is_target or not labels[:FEW_LABELS].min() >= 0:
         return
-    zeros = int(np.count_nonzero(labels == 0))
-    if 0 < zeros == labels.size - np.count_nonzero(labels == 1):
-        from mrl_cli.api.results import warn_of
-        from mrl_cli.reports.notes import AS_THEY_ARE
+    zeros, ones = np.count_nonzero(labels == 0), np.count_nonzero(labels == 1)
+    if not zeros or not ones or not labels.min() >= 0:
+        return
+    from mrl_cli.api.results import warn_of
+    from mrl_cli.reports.notes import AS_THEY_ARE
 
+    if zeros + ones == labels.size:
         warn_of([f"labels are 0 and 1 {AS_THEY_ARE} Are they the one and the other order? Then give 2*y - 1"])
+    else:
+        warn_of([f"labels are 0, 1 and others {AS_THEY_ARE} Give 1 where x1 is better, -1 where x2 is"])
 
 
 FIRST_INEXACT = 2.0**53  # the integer after it is no double

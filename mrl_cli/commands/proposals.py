@@ -150,8 +150,11 @@ def _for_no_pairs(reading: Reading, rows: Rows, given: Mapping[str, Any]) -> Pro
 
 
 def reads(reading: Reading, options: Mapping[str, Any]) -> bool:
-    """Return whether options read the first rows of a source without a problem."""
-    return _tried(reading, dict(options)).fits
+    """Return whether options read the first rows of a source without a problem, or leave few of them out."""
+    trial = _tried(reading, dict(options))
+    if options.get("on_error") == "skip" and trial.facts is not None:
+        return _may_skip(trial.facts)
+    return trial.fits
 
 
 def with_whole_line(error: NoColumnError, sources: Sequence[Source], options: Options, caller: Caller) -> str | None:

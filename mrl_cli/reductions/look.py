@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import field
 from functools import partial
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +16,7 @@ from mrl_cli.reductions.base import Reduction
 from mrl_cli.reductions.measured import score_differences, signed_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -34,7 +36,7 @@ class Look:
     for probabilities. `margin_gap` is how far a margin is from y*(x1 - x2) at most, infinite where it is far, and
     `reach` the greatest size of y*(x1 - x2); both are None where there is no column of margins. It `has_booleans` where
     a label was true or false in the file. `smallest` is the least size of a label of ranked lists. Of labels that
-    are any numbers, `codes` are the different ones, None where they are more than MOST_CODES; `zeros` of them are 0.
+    are any numbers, `codes` says how many there are of each, None where more than MOST_CODES differ; `zeros` are 0.
     """
 
     grids: int = -1
@@ -44,7 +46,7 @@ class Look:
     reach: float | None = None
     has_booleans: bool = False
     smallest: float | None = None
-    codes: frozenset[float] | None = frozenset()
+    codes: Mapping[float, int] | None = field(default_factory=dict)
     zeros: int = 0
 
     def __add__(self, other: Look) -> Look:
@@ -52,15 +54,25 @@ class Look:
         extremes = {name: _extreme(min, getattr(self, name), getattr(other, name)) for name in least}
         extremes |= {name: _extreme(max, getattr(self, name), getattr(other, name)) for name in most}
         has_booleans = self.has_booleans or other.has_booleans
-        codes = None if self.codes is None or other.codes is None else few_codes(self.codes | other.codes)
+        codes = None if self.codes is None or other.codes is None else few_codes(self.codes, other.codes)
         zeros = self.zeros + other.zeros
         return Look(self.grids & other.grids, has_booleans=has_booleans, codes=codes, zeros=zeros, **extremes)
 
 
-def few_codes(labels: Iterable[float]) -> frozenset[float] | None:
-    """Return the different labels, None for more than MOST_CODES."""
-    different = frozenset(labels)
-    return different if len(different) <= MOST_CODES else None
+def few_codes(*counts: Mapping[float, int]) -> Mapping[float, int] | None:
+    """Return counts of labels added up, None for more than MOST_CODES labels."""
+    whole: dict[float, int] = {}
+    for label, count in chain.from_iterable(one.items() for one in counts):
+        whole[label] = whole.get(label, 0) + count
+    return whole if len(whole) <= MOST_CODES else None
+
+
+def _codes_of(labels: NDArray[Any]) -> Mapping[float, int] | None:
+    """Return how many there are of each label, None for more than MOST_CODES labels."""
+    if len(set(labels[:FEW_LABELS].tolist())) > MOST_CODES:
+        return None
+    different = distinct(labels).tolist()
+    return few_codes({label: int(np.count_nonzero(labels == label)) for label in different[: MOST_CODES + 1]})
 
 
 def _extreme(choose: Callable[..., float], *numbers: float | None) -> float | None:
@@ -92,8 +104,7 @@ class LookReduction(Reduction[Look, Look]):
             return state + Look(grids_of(pairs.x1, pairs.x2))
         few = labels[:FEW_LABELS]
         if measured.plan.rules.labels == "any":
-            codes = few_codes(few.tolist()) and few_codes(distinct(labels).tolist())
-            state += Look(codes=codes, zeros=int(np.count_nonzero(labels == 0)))
+            state += Look(codes=_codes_of(labels), zeros=int(np.count_nonzero(labels == 0)))
         # Where only two labels are allowed, the few may show both, and then they are the lowest and the highest.
         labels = few if measured.plan.rules.labels != "any" and few.min() < few.max() else labels
         return state + Look(grids_of(pairs.x1, pairs.x2), float(labels.min()), float(labels.max()))

@@ -123,9 +123,12 @@ class _Labels(NamedTuple):
         numbers, words = kept.numbers, {word.casefold() for word in kept.words}
         if words and (words <= _BOOLEANS or words <= _KNOWN.keys()):
             kind = _BOOLEANS if words <= _BOOLEANS else _KNOWN.keys()
-            return {label for label in few if str(label).casefold() not in kind}
+            alike = {0, 1} if words <= _BOOLEANS else set()  # one rule reads them all
+            return {label for label in few if str(label).casefold() not in kind and label not in alike}
         if words or not numbers:
             return set()
+        if numbers <= {0, 1}:  # which one rule reads together with true and false
+            few = {label for label in few if not (isinstance(label, str) and _is_boolean(label))}
         if len(numbers) == 1 and all(number.is_integer() for number in numbers):
             return {label for label in few if isinstance(label, str)}
         if numbers <= {0, 1, 2}:
@@ -174,7 +177,8 @@ def ways_of_labels(facts: Facts) -> list[Way]:
     few = {label for label, count in labels.rows.items() if count * STRAY <= total}
     if sum(labels.rows[label] for label in few) * STRAY > total:  # too many rows for slips
         few = set()
-    if odd := labels.odd(few):
+    knows_all = facts.plan.rules.labels in ("pm1", "01") or not facts.counts.pairs  # the labels that the rule reads
+    if knows_all and (odd := labels.odd(few)):
         kept = labels.without(odd)
         return [] if _is_read(kept, facts) else [*_ways_of(kept, facts), _way_of_odd(odd, labels, facts)]
     ways = _ways_of(labels, facts)
@@ -230,8 +234,9 @@ def _way_of_odd(odd: AbstractSet[Any], labels: _Labels, facts: Facts) -> Way:
     places = [problem.described(with_file=has_files) for problem in first]
     column = harmless(facts.plan.columns.name_of("y") or "")
     places += [
-        f"{column} is {_number_text(label)} in {counted(labels.rows[label], 'row')}"
-        for label in odd - labels.bad.keys()
+        f"{column} is {label if isinstance(label, str) else _number_text(label)} in {counted(rows, 'row')}"
+        for label, rows in labels.rows.items()
+        if label in odd and label not in labels.bad
     ]
     rows = sum(labels.rows[label] for label in odd)
     it, what = (

@@ -9,7 +9,7 @@ import math
 from typing import TYPE_CHECKING
 
 from mrl_cli.reductions.look import GRIDS, Look
-from mrl_cli.words import listed
+from mrl_cli.words import counted, listed
 
 if TYPE_CHECKING:
     from mrl_cli.model import Plan
@@ -128,22 +128,25 @@ def _codes(look: Look) -> str | None:
     lowest, highest = look.lowest_label, look.highest_label
     if lowest is None or highest is None or lowest == highest or lowest < 0:
         return None
-    if look.codes == frozenset({0, 1}):
+    codes = frozenset(look.codes or ())
+    if codes == {0, 1}:
         asked = "Are they the one and the other order? Then use --labels 01"
         return f"labels are 0 and 1 {AS_THEY_ARE} {asked}"
     if lowest < 0.5 < highest <= 1:
         asked = "Are they probabilities that x1 is better? Then use --labels probability"
         return f"labels lie from 0 to 1 {AS_THEY_ARE} {asked}"
-    if look.codes is None or not (look.codes <= {0, 1, 2} or len(look.codes) <= 3):
+    if not look.codes or not (codes <= {0, 1, 2} or len(codes) <= 3):
         return None
-    from mrl_cli.reports.labelways import way_of_codes, way_of_unsigned  # few runs have codes
+    from mrl_cli.reports.labelways import STRAY, way_of_codes, way_of_unsigned  # few runs have codes
 
-    listing = listed([f"{label:.0f}" for label in sorted(look.codes)])
-    proposed = way_of_codes(look.codes) if look.codes <= {0, 1, 2} else way_of_unsigned(look.codes)
-    if proposed is None:
-        return None
-    way = f"Are they codes? {proposed.text} in place of --labels"
-    return f"labels are {listing} and are taken as they are, as factors of x1 - x2. {way}"
+    pairs = sum(look.codes.values())
+    listing = listed([f"{label:.0f}" for label in sorted(codes)])
+    told = f"labels are {listing} and are taken as they are, as factors of x1 - x2."
+    if few := sorted(label for label in codes if look.codes[label] * STRAY <= pairs):
+        rows = " and ".join(f"{label:.0f} in {counted(look.codes[label], 'pair')}" for label in few)
+        return f"{told} Is {rows} a slip? Leave out --labels to see where, and what the others mean"
+    proposed = way_of_codes(codes) if codes <= {0, 1, 2} else way_of_unsigned(codes)
+    return None if proposed is None else f"{told} Are they codes? {proposed.text} in place of --labels"
 
 
 def _collapsed(figures: Totals, expected: float | None) -> str | None:

@@ -130,7 +130,8 @@ def _explained(text: str, hint: str | None = None, lacks: str | None = None, tri
 def _named(fitting: Sequence[Candidate], own: Own) -> tuple[str, str | None]:
     """Return candidates as one text, and their hint where there is one for all."""
     text, hint = one_of([one.text for one in fitting], [one.hint for one in fitting], AMBIGUOUS_VALUE)
-    return text, hint and hint.format(plainest(own.value), percent=Decimal(repr(own.value)).scaleb(-2))
+    value = plainest(own.value)
+    return text, hint and hint.format(value, percent=Decimal(repr(value)).scaleb(-2))
 
 
 def _first_fitting(stages: Iterator[Stage], own: Own, room: float, chance: float) -> tuple[list[Explanation], float]:
