@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -534,3 +535,12 @@ def test_a_number_near_no_temperature_at_all_is_no_bug(mrl: Mrl, tmp_path: Path)
     path = tmp_path / "p.csv"
     path.write_text("x1,x2,y\n0.5,0.2,1\n-1.25,0.4,-1\n2.5,2.75,1\n0.1,0.9,-1\n3,1,1\n")
     assert mrl(path, "--expect", "1").code == 1
+
+
+def test_a_whole_percent_is_a_share_of_as_many_digits(tmp_path: Path, mrl: Mrl) -> None:
+    rows = [f"{place % 97},{place % 97 + (-1 if place < 151 else 1)},1" for place in range(300)]
+    (tmp_path / "p.csv").write_text("\n".join(["x1,x2,y", *rows]))
+    ran = mrl(tmp_path / "p.csv", "--expect", "50")
+    assert re.search(r"--expect accuracy=0\.50\b", ran.out + ran.err)
+    assert mrl(tmp_path / "p.csv", "--expect", "accuracy=0.50").code == 0
+    assert mrl(tmp_path / "p.csv", "--expect", "accuracy=0.500").code == 1
