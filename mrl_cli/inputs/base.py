@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mrl_cli.arrow import as_numbers, texts_as_arrow, values_and_nulls
+from mrl_cli.arrow import as_numbers, values_and_nulls
 from mrl_cli.errors import DataError, MachineError, SuspectShardError, UsageError
 from mrl_cli.inputs import paths
 from mrl_cli.model import EVERY, Batch, ListCells, Problem, ProblemCount, added_problems, rules
@@ -241,10 +241,12 @@ def batch_of_columns(
     *,
     row_word: str = "row",
     further: Sequence[tuple[int, Problem]] = (),
+    apart: Sequence[Problem] = (),
 ) -> Batch:
     """Return columns, converted, as a batch; rows with a cell that is not a number are left out and named.
 
-    So are those with `further` problems, which come with the place of the row; `row_word` is what the file calls a row.
+    So are those with `further` problems, which come with the place of the row, and those `apart`, which are of rows
+    that have no cells here; `row_word` is what the file calls a row.
     """
     found = {role: numbers_in(columns[role], role) for role, _ in plan.columns.wanted_numbers}
     numbers = {role: read for role, read in found.items() if isinstance(read, Numbers)}
@@ -268,17 +270,22 @@ def batch_of_columns(
         lists={role: read.cells for role, read in found.items() if isinstance(read, Lists)},
     )
     bad_numbers = {role: read.bad for role, read in (found | numbers).items()}
-    return without_bad(batch, bad_numbers | {role: bad for role, (_, bad) in keys.items()}, plan, further)
+    return without_bad(batch, bad_numbers | {role: bad for role, (_, bad) in keys.items()}, plan, further, apart)
 
 
 def without_bad(
-    batch: Batch, bad: Mapping[Role, BadCells], plan: Plan, further: Sequence[tuple[int, Problem]] = ()
+    batch: Batch,
+    bad: Mapping[Role, BadCells],
+    plan: Plan,
+    further: Sequence[tuple[int, Problem]] = (),
+    apart: Sequence[Problem] = (),
 ) -> Batch:
     """Return a batch that has row numbers without the rows with bad cells, which are named.
 
-    What else is wrong in these rows is named too; `further` are other problems with the places of their rows.
+    What else is wrong in these rows is named too; `further` are other problems with the places of their rows, and those
+    `apart` are of rows that are not in the batch.
     """
-    if not further and not any(bad.values()):
+    if not further and not apart and not any(bad.values()):
         return batch
     good = np.ones(batch.size, bool)
     good[[place for place, _ in further]] = False
@@ -291,8 +298,12 @@ def without_bad(
             numbers[role][places] = 1  # which every rule allows
     names, rows, labels = dict(plan.columns.wanted), batch.rows or (), batch.bad_labels
     unlisted = Counter(batch.unlisted)
-    listing = [(place, -1, problem) for place, problem in further]
-    for order, (role, cells) in enumerate(bad.items()):
+    listing = [(problem.row, -1, problem) for problem in (*(problem for _, problem in further), *apart)]
+    named: dict[str, set[tuple[int, str, str]]] = {}
+    for order, (role, found) in enumerate(bad.items()):
+        known = named.setdefault(names[role], set())
+        cells = [cell for cell in found if cell not in known]  # a column of two roles has each of its cells once
+        known.update(cells)
         listed = cells if plan.reading.lists_problems else first_few(cells)
         unlisted.update(map(itemgetter(1), cells))
         unlisted.subtract(map(itemgetter(1), listed))
@@ -301,15 +312,15 @@ def without_bad(
             index, kind, value = cell
             return Problem(kind, batch.file, rows[index], name, value, batch.row_word)
 
-        listing += [(cell[0], order, problem_of(cell)) for cell in listed]
+        listing += [(rows[cell[0]], order, problem_of(cell)) for cell in listed]
         if role == "y":
-            labels = added_problems(labels, labels_among(cells, problem_of))
+            labels = added_problems(labels, labels_among(found, problem_of))
     others, more, bad_labels = others_wrong(replace(batch, numbers=numbers).where(~good), plan)
     ordered = [problem for _, _, problem in sorted(listing, key=lambda item: item[:2])]
     return replace(
         batch.where(good),
         problems=(*batch.problems, *ordered, *others),
-        rejected_rows=batch.rejected_rows + batch.size - int(np.count_nonzero(good)),
+        rejected_rows=batch.rejected_rows + batch.size - int(np.count_nonzero(good)) + len({one.row for one in apart}),
         unlisted=unlisted + more,
         bad_labels=added_problems(labels, bad_labels),
     )
@@ -343,95 +354,36 @@ def filled_columns(
     return numbers, filled
 
 
-def filled_or(number: float | str, role: Role, plan: Plan) -> float | str | None:
-    """Return the number of a cell or its kind of problem; None for a missing value that is filled."""
-    return None if number == MISSING and role in dict(plan.reading.fills) else number
-
-
-class Row(NamedTuple):
-    """One good row: its numbers and keys in the order of the plan's columns, and all of it where that is kept.
-
-    A number is None for a missing value that is filled, and a list of them where the cells of its column are lists.
-    """
-
-    numbers: Sequence[Any]
-    keys: Sequence[str]
-    kept: Any
-
-
-class BadRow(NamedTuple):
-    """A row at fault: what is wrong with cells, and its numbers, of which those that are none are kinds of problems."""
-
-    faults: Faults
-    numbers: Sequence[Any]
-
-
 def batch_of_rows(
-    rows: Iterable[tuple[int, Row | BadRow | Faults]],
+    rows: Iterable[tuple[int, tuple[Any, ...] | Faults, Any]],
+    numbers_in: Callable[[Any, Role], Numbers | Lists],
+    keys_in: Callable[[Any, Role], Keys],
     source: Source,
     plan: Plan,
     row_word: str,
     table_of: Callable[[list[Any]], pa.Table],
 ) -> Batch:
-    """Return numbered rows as a batch, without those at fault, which are named.
+    """Return rows, converted, as a batch; see `batch_of_columns`.
 
-    `row_word` is what the source calls a row; `table_of` makes the kept columns of what is kept of each row.
+    A row is its number, the cells of the wanted columns in their order, or what is wrong with it as a whole, and what
+    is kept of it, of which `table_of` makes the kept columns.
     """
-    file = source.shown_name
-    problems: list[Problem] = []
-    good: list[int] = []
-    # Columns from the start: a record per row would be held until the batch is whole.
+    file, numbered, apart = source.shown_name, list[int](), list[Problem]()
     columns: dict[Role, list[Any]] = {role: [] for role, _ in plan.columns.wanted}
-    kept: list[Any] = []
-    rejected = 0
-    at_fault: list[tuple[int, Sequence[Any]]] = []
-    for place, row in rows:
-        if not isinstance(row, Row):
-            faults, others = row if isinstance(row, BadRow) else (row, ())
-            rejected += 1
-            at_fault += [(place, others)] if others else []
-            problems += [Problem(kind, file, place, column, value, row_word) for kind, column, value in faults]
+    kept: dict[int, Any] = {}
+    for row, cells, whole in rows:
+        if isinstance(cells, list):
+            apart += [Problem(kind, file, row, column, value, row_word) for kind, column, value in cells]
             continue
-        good.append(place)
-        kept.append(row.kept)
-        for cells, cell in zip(columns.values(), (*row.numbers, *row.keys), strict=True):
-            cells.append(cell)
-    label = harmless(plan.columns.name_of("y") or "")
-    cells = [(i, p.kind, p.value) for i, p in enumerate(problems) if p.column == label]
-    more, unlisted, bad_labels = _others_in_rows(at_fault, file, plan, row_word)
-    lists = {role: list_cells(columns[role]) for role in plan.reading.lists}
-    of_one = (role for role, _ in plan.columns.wanted_numbers if role not in lists)
-    numbers = {role: np.array(columns[role], np.float64) for role in of_one}
-    filled: dict[Role, NDArray[np.bool_]] = {}
-    for role, number in plan.reading.fills:
-        filled[role] = np.array([cell is None for cell in columns[role]], bool)
-        numbers[role] = np.where(filled[role], number, numbers[role])
-    return Batch(
-        file,
-        numbers,
-        good,
-        row_word,
-        (*problems, *more),
-        rejected,
-        table_of(kept) if plan.reading.keep_columns else None,
-        {role: texts_as_arrow(columns[role]) for role, _ in plan.columns.keys},
-        filled=filled,
-        has_booleans=plan.takes_booleans("y") and any(isinstance(cell, bool) for cell in columns.get("y", ())),
-        lists=lists,
-        unlisted=unlisted,
-        bad_labels=added_problems(labels_among(cells, lambda cell: problems[cell[0]]), bad_labels),
-    )
-
-
-def _others_in_rows(
-    at_fault: list[tuple[int, Sequence[Any]]], file: str, plan: Plan, row_word: str
-) -> tuple[list[Problem], Counter[str], dict[str, ProblemCount]]:
-    """Return as `others_wrong` does for rows with their numbers; what is none, or a list of them, is passed over."""
-    columns = {
-        role: np.array([row[place] if isinstance(row[place], float) else 1.0 for _, row in at_fault], np.float64)
-        for place, (role, _) in enumerate(plan.columns.wanted_numbers)
-    }
-    return others_wrong(Batch(file, columns, [place for place, _ in at_fault], row_word), plan)
+        numbered.append(row)
+        for column, cell in zip(columns.values(), cells, strict=True):
+            column.append(cell)
+        if plan.reading.keep_columns:
+            kept[row] = whole
+    batch = batch_of_columns(file, columns, numbers_in, keys_in, numbered, plan, row_word=row_word, apart=apart)
+    if plan.reading.keep_columns:  # of rows left out, values would change the types of columns
+        batch = replace(batch, kept=table_of([kept[row] for row in batch.rows or ()]))
+    return batch
 
 
 def list_cells(cells: Sequence[Sequence[float]]) -> ListCells:

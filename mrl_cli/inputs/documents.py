@@ -8,35 +8,27 @@ be lists.
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
-from mrl_cli.arrow import texts_as_arrow
 from mrl_cli.errors import DataError
 from mrl_cli.inputs import objects, paths
 from mrl_cli.inputs.base import (
-    Lists,
     NoColumnError,
-    Numbers,
     batch_of_columns,
-    batch_of_rows,
     column_places,
-    list_cells,
     no_path,
-    numbers_of,
     path_below,
 )
 from mrl_cli.inputs.text import count_feeds
-from mrl_cli.model import IDS, Batch, Plan, Role, problems, rules
+from mrl_cli.model import Batch, Plan, problems
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from mrl_cli.inputs.base import BadRow, Faults, Keys, Row, Source
+    from mrl_cli.inputs.base import Faults, Source
     from mrl_cli.inputs.heads import Head
 
 
@@ -180,17 +172,13 @@ def batch_of(part: list[Any] | Document, source: Source, plan: Plan) -> Batch:
     try:
         if isinstance(part, Document):
             return _batch_of_columns(part, source, plan)
-        led = objects.Led(plan)
-        rows = ((place, _row_of_value(record, plan, led)) for place, record in enumerate(part, 1))
-        return replace(batch_of_rows(rows, source, plan, "row", objects.kept_table), paths=led.paths)
+        return objects.batch_of_objects(enumerate(map(_object_or_faults, part), 1), source, plan, "row")
     except RecursionError as error:  # what could just be parsed may be too deep to be written as a key
         raise _too_deep(source) from error
 
 
-def _row_of_value(value: Any, plan: Plan, led: objects.Led) -> Row | BadRow | Faults:
-    if isinstance(value, dict):
-        return objects.row_of(value, plan, led)
-    return [(problems.NOT_AN_OBJECT, None, f"'{objects.shown_value(value)}'")]
+def _object_or_faults(value: Any) -> dict[str, Any] | Faults:
+    return value if isinstance(value, dict) else [(problems.NOT_AN_OBJECT, None, f"'{objects.shown_value(value)}'")]
 
 
 def _batch_of_columns(document: Document, source: Source, plan: Plan) -> Batch:
@@ -202,34 +190,12 @@ def _batch_of_columns(document: Document, source: Source, plan: Plan) -> Batch:
     return batch_of_columns(
         source.shown_name,
         {role: filled[names[place]] for role, place in column_places(names, plan, source).items()},
-        lambda cells, role: _numbers(cells, role, plan),
-        lambda cells, role: _keys(cells, is_id=role in IDS),
+        partial(objects.numbers_in, plan=plan),
+        objects.keys_in,
         range(1, size + 1),
         plan,
         objects.kept_columns({name: filled[name] for name in document.kept}) if plan.reading.keep_columns else None,
     )
-
-
-def _keys(cells: list[Any], *, is_id: bool) -> Keys:
-    bad = [(place, cell.kind, objects.shown_value(cell)) for place, cell in enumerate(cells) if objects.is_no_key(cell)]
-    return texts_as_arrow(objects.key_text(cell, is_id=is_id) for cell in cells), bad
-
-
-def _numbers(cells: list[Any], role: Role, plan: Plan) -> Numbers | Lists:
-    """Return a column's numbers, and the cells that are not numbers."""
-    if role in plan.reading.lists:
-        found = [objects.items_of(cell, role, plan) for cell in cells]
-        bad = [(place, kind, text) for place, (_, faults) in enumerate(found) for kind, text in faults]
-        return Lists(list_cells([numbers for numbers, _ in found]), bad)
-    values = list(map(objects.only_item, cells))
-    if set(map(type, values)) <= {float, int}:
-        try:
-            array = np.array(values, np.float64)
-        except OverflowError:
-            array = np.array([np.inf])
-        if not array.size or bool(np.abs(array).max() < rules.EXACT_INTEGER_LIMIT):
-            return Numbers(array, [])
-    return numbers_of(cells, lambda cell: objects.number_of(cell, role, plan), objects.shown_value)
 
 
 def head_of_value(value: Any) -> Head:

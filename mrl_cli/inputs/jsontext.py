@@ -18,7 +18,7 @@ import numpy as np
 from mrl_cli.errors import DataError, SuspectShardError
 from mrl_cli.inputs import documents, nested, objects
 from mrl_cli.inputs import text as texts
-from mrl_cli.inputs.base import BadRow, Faults, NoColumnError, Row, Shard, Source, batch_of_rows, filled_columns
+from mrl_cli.inputs.base import Faults, NoColumnError, Shard, Source, filled_columns
 from mrl_cli.inputs.columnar import lists_in
 from mrl_cli.inputs.formats import RECORD_SEPARATOR
 from mrl_cli.inputs.streams import Stream, open_text
@@ -117,9 +117,7 @@ def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
 def careful_batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
     """Yield the shard's pairs as one batch, object by object."""
     if isinstance(shard.part, TextPart):
-        led = objects.Led(plan)
-        batch = batch_of_rows(_rows_of_lines(shard, plan, led), shard.source, plan, "line", objects.kept_table)
-        yield replace(batch, paths=led.paths)
+        yield objects.batch_of_objects(_objects_of_lines(shard), shard.source, plan, "line")
     else:
         yield from batches(shard, plan)
 
@@ -304,16 +302,16 @@ def _read_json(data: bytes, plan: Plan, lines: int, paths_of: dict[str, tuple[st
     raise SuspectShardError
 
 
-def _rows_of_lines(shard: Shard, plan: Plan, led: objects.Led) -> Iterator[tuple[int, Row | BadRow | Faults]]:
-    """Yield the number of every line that is not blank, and its row or what is wrong with it."""
+def _objects_of_lines(shard: Shard) -> Iterator[tuple[int, dict[str, Any] | Faults]]:
+    """Yield the number of every line that is not blank, and its object or what is wrong with it."""
     text = shard.part.read(shard.source).decode("utf-8", "surrogateescape")
     first_line = shard.part.line_number(shard.source, count_feeds)
     for number, line in enumerate(io.StringIO(text, newline="\n"), first_line):
         if line.strip(BLANKS.decode()):
-            yield number, _row(line, plan, led)
+            yield number, _object(line)
 
 
-def _row(line: str, plan: Plan, led: objects.Led) -> Row | BadRow | Faults:
+def _object(line: str) -> dict[str, Any] | Faults:
     fault, record = problems.NOT_AN_OBJECT, None
     if texts.is_undecoded(line):
         fault = problems.ENCODING
@@ -327,5 +325,5 @@ def _row(line: str, plan: Plan, led: objects.Led) -> Row | BadRow | Faults:
         except ValueError:
             pass
     if isinstance(record, dict):
-        return objects.row_of(record, plan, led)
+        return record
     return [(fault, None, f"'{harmless(line.strip(BLANKS.decode()))}'")]

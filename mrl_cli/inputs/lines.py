@@ -8,10 +8,12 @@ TREC.
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mrl_cli.arrow import texts_as_arrow
 from mrl_cli.inputs import text as texts
-from mrl_cli.inputs.base import BadRow, Faults, Row, Shard, Source, batch_of_rows, column_places, filled_or
+from mrl_cli.inputs.base import Numbers, Shard, Source, batch_of_rows, column_places, numbers_of_texts
 from mrl_cli.inputs.cells import cell_number, shown_cell
 from mrl_cli.inputs.streams import open_text
 from mrl_cli.inputs.text import count_feeds
@@ -23,11 +25,11 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from mrl_cli.inputs.base import Faults, Keys
     from mrl_cli.inputs.heads import Head
 
 LETOR, TREC = "letor", "trec"
 _NO_QUERY = "qid:"
-KNOWN_TEXTS = 1 << 12  # of numbers, of a block
 
 
 class Layout(NamedTuple):
@@ -122,7 +124,7 @@ def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
         layout = LAYOUTS[shard.source.format]
         return pa.table({name: [row[place] for row in kept] for place, name in enumerate(layout.names)})
 
-    yield batch_of_rows(_rows(shard, plan), shard.source, plan, "line", table_of)
+    yield batch_of_rows(*_read(shard, plan), shard.source, plan, "line", table_of)
 
 
 def _is_row(line: str) -> bool:
@@ -131,52 +133,41 @@ def _is_row(line: str) -> bool:
     return text != "" and text[0] != "#"
 
 
-def _rows(shard: Shard, plan: Plan) -> Iterator[tuple[int, Row | BadRow | Faults]]:
+def _read(shard: Shard, plan: Plan) -> tuple[Iterator[Any], Callable[..., Numbers], Callable[..., Keys]]:
+    """Return the rows of a shard, and what converts columns of their fields; a field that is absent is None."""
+    layout = LAYOUTS[shard.source.format]
     text = shard.part.read(shard.source).decode("utf-8", "surrogateescape")
     first_line = shard.part.line_number(shard.source, count_feeds)
-    reader = _Reader(LAYOUTS[shard.source.format], plan, all_is_text=not texts.is_undecoded(text))
-    for number, line in enumerate(io.StringIO(text, newline="\n"), first_line):
-        if _is_row(line):
-            yield number, reader.row(line)
+    has_undecoded = texts.is_undecoded(text)
+    places = [layout.names.index(name.strip()) for _, name in plan.columns.wanted]
+
+    def rows() -> Iterator[tuple[int, tuple[str | None, ...] | Faults, Any]]:
+        for number, line in enumerate(io.StringIO(text, newline="\n"), first_line):
+            if not _is_row(line):
+                continue
+            fields = layout.cells(line)
+            if fields is None:
+                yield number, [(layout.fault, None, f"'{harmless(line.strip())}'")], None
+            else:
+                yield number, tuple(fields[at] if at < len(fields) else None for at in places), fields
+
+    def fault(cell: str | None) -> str:
+        if cell is None:
+            return problems.MISSING
+        return problems.ENCODING if has_undecoded and texts.is_undecoded(cell) else ""
+
+    def number(cell: str | None, role: Role) -> float | str:
+        return fault(cell) or cell_number(cell or "", role, plan)
+
+    def numbers_in(cells: list[str | None], role: Role) -> Numbers:
+        return numbers_of_texts(cells, partial(number, role=role), _shown)
+
+    def keys_in(cells: list[str | None], _role: Role) -> Keys:
+        bad = [(place, kind, _shown(cell)) for place, cell in enumerate(cells) if (kind := fault(cell))]
+        return texts_as_arrow(cell or "" for cell in cells), bad
+
+    return rows(), numbers_in, keys_in
 
 
-class _Reader:
-    """Reads lines: numbers that are met again, as labels are, are known by their text."""
-
-    def __init__(self, layout: Layout, plan: Plan, *, all_is_text: bool) -> None:
-        self._layout, self._plan, self._all_is_text = layout, plan, all_is_text
-        places = {name: place for place, name in enumerate(layout.names)}
-        numbers, keys = plan.columns.wanted_numbers, plan.columns.keys
-        self._numbers = [(role, name, places[name.strip()]) for role, name in numbers]
-        self._keys = [(name, places[name.strip()]) for _, name in keys]
-        self._known: dict[tuple[Role, str], float | str | None] = {}
-
-    def row(self, line: str) -> Row | BadRow | Faults:
-        """Return the row of a line, or what is wrong with it."""
-        cells = self._layout.cells(line)
-        if cells is None:
-            return [(self._layout.fault, None, f"'{harmless(line.strip())}'")]
-        numbers: list[float | str | None] = []
-        faults: Faults = []
-        for role, name, place in self._numbers:
-            number = self._number(cells[place], role) if place < len(cells) else problems.MISSING
-            numbers.append(number)
-            if isinstance(number, str):
-                shown = shown_cell(cells[place]) if place < len(cells) else "absent"
-                faults.append((number, harmless(name), shown))
-        for name, place in self._keys:
-            if place >= len(cells):
-                faults.append((problems.MISSING, harmless(name), "absent"))
-            elif not self._all_is_text and texts.is_undecoded(cells[place]):
-                faults.append((problems.ENCODING, harmless(name), shown_cell(cells[place])))
-        return BadRow(faults, numbers) if faults else Row(numbers, [cells[place] for _, place in self._keys], cells)
-
-    def _number(self, text: str, role: Role) -> float | str | None:
-        found = self._known.get((role, text), "")
-        if found == "":
-            is_text = self._all_is_text or not texts.is_undecoded(text)
-            found = cell_number(text, role, self._plan) if is_text else problems.ENCODING
-            found = filled_or(found, role, self._plan)
-            if len(self._known) < KNOWN_TEXTS:
-                self._known[role, text] = found
-        return found
+def _shown(cell: str | None) -> str:
+    return "absent" if cell is None else shown_cell(cell)

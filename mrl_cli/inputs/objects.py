@@ -5,22 +5,26 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli.inputs.base import BadRow, Faults, Row, filled_or, item_text
+from mrl_cli.arrow import texts_as_arrow
+from mrl_cli.inputs.base import Lists, Numbers, batch_of_rows, item_text, list_cells, numbers_of
 from mrl_cli.inputs.cells import cell_number, is_exact
 from mrl_cli.inputs.paths import Astray, cell_at, is_null_of_its_own
-from mrl_cli.model import IDS, MAY_BE_SINGLE, Plan, Role, problems
+from mrl_cli.model import IDS, MAY_BE_SINGLE, Batch, Plan, Role, problems, rules
 from mrl_cli.model.problems import AbsentPath
 from mrl_cli.words import harmless, plainest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import pyarrow as pa
 
+    from mrl_cli.inputs.base import Faults, Keys, Source
 
 # How deep JSON may nest: one limit, so that every parser reads a line alike. pyarrow's parser takes any depth,
 # the standard library's as many levels as Python's stack has left; half of its usual limit is for the callers.
@@ -75,33 +79,53 @@ def quiet_paths(plan: Plan) -> list[str]:
     return [name for name in dict.fromkeys(names) if "." in name]
 
 
-def row_of(record: dict[str, Any], plan: Plan, led: Led) -> Row | BadRow | Faults:
-    """Return an object's wanted numbers and keys, or what is wrong with it."""
-    if isinstance(record, Repeating):
-        repeated = [name for _, name in plan.columns.wanted if name in record.repeated]
-        if repeated:
-            return [(problems.DUPLICATE_KEY, harmless(name), "given twice") for name in dict.fromkeys(repeated)]
-    wanted, keyed = plan.columns.wanted_numbers, plan.columns.keys
-    cells = {name: cell_in(record, name) for _, name in (*wanted, *keyed)}
-    led.meet(cells, record)
-    numbers: list[Any] = []
-    number: Any
-    faults: dict[str, list[tuple[str, str]]] = {name: [] for name in cells}
-    for role, name in wanted:
-        if role in plan.reading.lists:
-            number, bad = items_of(cells[name], role, plan)
-        else:
-            number = filled_or(number_of(cells[name], role, plan), role, plan)
-            bad = [(number, shown_value(cells[name]))] if isinstance(number, str) else []
-        numbers.append(number)
-        faults[name] = bad or faults[name]
-    for _, name in keyed:
-        faults[name] = [(cells[name].kind, shown_value(cells[name]))] if is_no_key(cells[name]) else faults[name]
-    if any(faults.values()):
-        named: Faults = [(kind, harmless(name), text) for name, bad in faults.items() for kind, text in bad]
-        return BadRow(named, numbers)
-    keys = [key_text(cells[name], is_id=role in IDS) for role, name in keyed]
-    return Row(numbers, keys, record if plan.reading.keep_columns else None)
+def batch_of_objects(values: Iterable[tuple[int, Any]], source: Source, plan: Plan, row_word: str) -> Batch:
+    """Return numbered objects, or what is wrong with a row that is none, as a batch of those that are good."""
+    led, names = Led(plan), [name for _, name in plan.columns.wanted]
+
+    def rows() -> Iterator[tuple[int, tuple[Any, ...] | Faults, Any]]:
+        for row, value in values:
+            faults = value if isinstance(value, list) else _repeated(value, names)
+            if faults:
+                yield row, faults, None
+                continue
+            cells = {name: cell_in(value, name) for name in names}
+            led.meet(cells, value)
+            yield row, tuple(map(cells.__getitem__, names)), value
+
+    batch = batch_of_rows(rows(), partial(numbers_in, plan=plan), keys_in, source, plan, row_word, kept_table)
+    return replace(batch, paths=led.paths)
+
+
+def _repeated(record: dict[str, Any], names: list[str]) -> Faults:
+    """Return the faults of names that are given more than once in an object."""
+    repeated = record.repeated if isinstance(record, Repeating) else ()
+    return [
+        (problems.DUPLICATE_KEY, harmless(name), "given twice") for name in dict.fromkeys(names) if name in repeated
+    ]
+
+
+def keys_in(cells: list[Any], role: Role) -> Keys:
+    """Return a column's values as keys, and the cells that a path does not lead to."""
+    bad = [(place, cell.kind, shown_value(cell)) for place, cell in enumerate(cells) if is_no_key(cell)]
+    return texts_as_arrow(key_text(cell, is_id=role in IDS) for cell in cells), bad
+
+
+def numbers_in(cells: list[Any], role: Role, plan: Plan) -> Numbers | Lists:
+    """Return a column's numbers, and the cells that are not numbers."""
+    if role in plan.reading.lists:
+        found = [items_of(cell, role, plan) for cell in cells]
+        bad = [(place, kind, text) for place, (_, faults) in enumerate(found) for kind, text in faults]
+        return Lists(list_cells([numbers for numbers, _ in found]), bad)
+    values = list(map(only_item, cells))
+    if set(map(type, values)) <= {float, int}:
+        try:
+            array = np.array(values, np.float64)
+        except OverflowError:
+            array = np.array([np.inf])
+        if not array.size or bool(np.abs(array).max() < rules.EXACT_INTEGER_LIMIT):
+            return Numbers(array, [])
+    return numbers_of(cells, lambda cell: number_of(cell, role, plan), shown_value)
 
 
 def cell_in(record: dict[str, Any], name: str) -> Any:

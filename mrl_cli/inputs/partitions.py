@@ -12,12 +12,13 @@ import numpy as np
 
 from mrl_cli.arrow import as_arrow, texts_as_arrow
 from mrl_cli.errors import DataError
-from mrl_cli.inputs.base import Source, filled_or
+from mrl_cli.model import problems
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from mrl_cli.inputs.base import Source
     from mrl_cli.model import Batch, Plan, Role
 
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"  # what Hive, Spark and DuckDB name the folder of a null
@@ -70,7 +71,9 @@ def _number(role: Role, name: str, source: Source, plan: Plan) -> float | None:
     from mrl_cli.inputs.cells import cell_number
 
     text = source.hive[name]
-    number = filled_or(cell_number(text, role, plan), role, plan)
+    number = cell_number(text, role, plan)
+    if number == problems.MISSING and role in dict(plan.reading.fills):
+        return None
     if isinstance(number, str):
         msg = f"{source.shown_name}: the path says {harmless(name)}={harmless(text)}, which is {number}"
         raise DataError(msg, hint="name another column, or rename the folder")
