@@ -20,7 +20,7 @@ from mrl_cli.model.problems import AbsentPath
 from mrl_cli.words import harmless, plainest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     import pyarrow as pa
 
@@ -57,10 +57,11 @@ class Led:
         self._names = quiet_paths(plan)
         self._met: dict[str, Astray | None] = {}
 
-    def meet(self, cells: Mapping[str, Any], record: dict[str, Any]) -> None:
-        """Note where the paths lead in a record, whose cells are given by name."""
-        for name in self._names:
-            cell = cells[name]
+    def meet(self, cells: Iterable[tuple[str, Any]], record: dict[str, Any]) -> None:
+        """Note where the paths lead in a record, whose cells are given with their names."""
+        for name, cell in cells if self._names else ():
+            if name not in self._names:
+                continue
             if isinstance(cell, Astray) and cell.is_missing:
                 self._met.setdefault(name, cell)
             elif cell is not None or is_null_of_its_own(record, name):
@@ -89,9 +90,9 @@ def batch_of_objects(values: Iterable[tuple[int, Any]], source: Source, plan: Pl
             if faults:
                 yield row, faults, None
                 continue
-            cells = {name: cell_in(value, name) for name in names}
-            led.meet(cells, value)
-            yield row, tuple(map(cells.__getitem__, names)), value
+            cells = tuple([cell_in(value, name) for name in names])
+            led.meet(zip(names, cells, strict=True), value)
+            yield row, cells, value
 
     batch = batch_of_rows(rows(), partial(numbers_in, plan=plan), keys_in, source, plan, row_word, kept_table)
     return replace(batch, paths=led.paths)
