@@ -131,3 +131,10 @@ def test_a_list_is_a_key_in_every_format(name: str, tmp_path: Path, capfd: Captu
     WRITERS[name](columns, tmp_path / name)
     result = run_inside(["compute", tmp_path / name, "--group-by", "g", "-f", "json"], capfd).result
     assert {group["group"]: group["sum"] for group in result["groups"]} == {'["a", "b"]': 2.5 + 1, '["a"]': 2}
+
+
+@EVERY_FORMAT
+def test_a_cell_of_two_roles_is_one_problem_in_every_format(name: str, tmp_path: Path, capfd: Capture) -> None:
+    WRITERS[name]({"x1": [0.5, 1.0], "x2": [3, 3], "y": [1, 1], "m": ["2", "z"]}, tmp_path / name)
+    ran = run_inside(["compute", tmp_path / name, "--weight", "m", "--margin-column", "m"], capfd)
+    ran.must_fail(3, "error: 1 problem in ", "m is ")
