@@ -72,7 +72,7 @@ PARTS = {
         "native native_lines one_way_inputs group_columns",
     ),
     "ledgers": Part(
-        [f"mrl_cli/reductions/{name}.py" for name in ("base", "totals", "ledger", "keys", "hashes", "repeats")],
+        [f"mrl_cli/reductions/{name}.py" for name in ("base", "totals", "ledger", "keys", "hashes")],
         "keys measure groups reductions group_columns list_reductions",
         slow="list_reductions",
     ),
@@ -88,8 +88,11 @@ PARTS = {
         "histogram calibration reductions notes same_cell api_page",
     ),
     "lists": Part(
-        [f"mrl_cli/reductions/{name}.py" for name in ("lists", "listpairs", "queries", "queryweights", "gathered")],
-        "list_reductions reductions listwise list_loop rank",
+        [
+            f"mrl_cli/reductions/{name}.py"
+            for name in ("lists", "listpairs", "queries", "queryweights", "gathered", "repeats")
+        ],
+        "list_reductions reductions listwise list_loop rank keys",
         slow="list_reductions",
     ),
     "rows": Part(

@@ -38,6 +38,20 @@ def test_many_numbers_are_put_in_order_by_value(is_text: bool) -> None:
     assert numbers[order_of([texts], numbers.size)].tolist() == list(range(numbers.size))
 
 
+@given(
+    st.sets(
+        st.integers(-(10**20), 10**20) | st.integers(2**53 - 2, 2**53 + 2).flatmap(lambda n: st.sampled_from([n, -n]))
+    )
+)
+def test_integers_are_put_in_order_by_all_their_digits(numbers: set[int]) -> None:
+    texts = pa.array([f"{number:+}" if number % 3 else str(number) for number in numbers], pa.string())
+    expected = sorted(numbers)
+    for few in (FEW_KEYS, -1):  # one after the other, and as arrays
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("mrl_cli.reductions.keys.FEW_KEYS", few)
+            assert [int(texts[place].as_py()) for place in order_of([texts], len(numbers))] == expected
+
+
 def _integer(text: str) -> int | None:
     """Return the integer that Python writes as this text, of 18 digits at most."""
     is_one = text.lstrip("-").isdecimal() and str(int(text)) == text and len(text.lstrip("-")) <= 18

@@ -599,6 +599,14 @@ def test_rows_of_lists_with_one_query_are_noted_once(
     assert note in ran.result["notes"]
 
 
+def test_rows_of_lists_of_one_group_are_not_noted(mrl: Mrl, tmp_path: Path) -> None:
+    row = json.dumps({"g": "a", "label": [1, 0], "score": [1.0, 3.0]})
+    (tmp_path / "p.jsonl").write_text(f"{row}\n{row}\n")
+    ran = mrl("rank", "p.jsonl", "--group-by", "g", "-f", "jsonl")
+    assert (ran.code, json.loads(ran.out.splitlines()[0])["queries"]) == (0, 2)
+    assert "a list of its own" not in ran.err
+
+
 @pytest.mark.parametrize(("most", "first"), [(9, "'b' stands in 1 and in 3"), (3, None)])
 def test_which_repeated_query_is_noted_does_not_depend_on_cuts(
     most: int, first: str | None, monkeypatch: pytest.MonkeyPatch

@@ -110,6 +110,8 @@ def test_the_total_of_a_ledger_is_that_of_its_pairs() -> None:
     reduction = LedgerReduction(**adds)
     ledger = reduction.merge(reduction.whole(), reduction.add(reduction.empty(), measured), None)
     assert ledger.total == TotalsReduction(**adds).add(Totals(), measured)
+    twice = reduction.packed(reduction.add(reduction.add([], measured), measured))
+    assert [len(block.keys[0]) for block in twice] == [len(ledger)]  # as much as of one batch
     assert LedgerReduction().whole().total == Totals()
     no_keys = PLAN.changed(columns=Columns(numbers=PLAN.columns.numbers))
     assert LedgerReduction().add([], Measured(PAIRS, no_keys)) == LedgerReduction().add([], Measured(piece(0, 0), PLAN))

@@ -103,7 +103,7 @@ class TotalsReduction(Reduction[Totals, Totals]):
         losses = None if follows else ExactAccumulator()
         square = ProductAccumulator() if self._squares and not follows else None
         # Of w*l, of w, and of w where the pair is correct.
-        weighted = ProductAccumulator(masks=2) if measured.plan.has_weights else None
+        weighted = ProductAccumulator(masks=2)
         described = _DescribedSums(self._has_differences, follows and self._squares) if self.needs else None
         correct = wrong = active = inside = 0
         low, high = math.inf, -math.inf
@@ -114,16 +114,17 @@ class TotalsReduction(Reduction[Totals, Totals]):
             inside += int(np.count_nonzero(block.is_inside))
             lowest, highest = block.range
             low, high = float(np.minimum(low, lowest)), float(np.maximum(high, highest))
-            if losses is not None and (weighted is None or block.weight is None):
-                losses.add(block.losses, lowest=lowest, highest=highest)
-            elif weighted is not None and block.weight is not None:
+            if block.weight is not None:
                 weights = float(block.weight.min()), float(block.weight.max())
                 weighted.add(block.weight, block.losses, (None, block.is_correct), ranges=(weights, block.range))
+            elif losses is not None:
+                losses.add(block.losses, lowest=lowest, highest=highest)
             if square is not None:
                 square.add(block.losses, block.losses, ranges=(block.range, block.range))
             if described is not None:
                 described.add(block)
-        sums = [None if losses is None else losses.total, None, None] if weighted is None else weighted.totals
+        is_weighted = measured.plan.has_weights
+        sums = weighted.totals if is_weighted else [None if losses is None else losses.total, None, None]
         sums += [None if square is None else square.totals[0]]
         return state + Totals(
             loss_sum=sums[0],
