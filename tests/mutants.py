@@ -97,7 +97,7 @@ PARTS = {
     ),
     "rows": Part(
         [f"mrl_cli/reductions/{name}.py" for name in ("rows", "parts", "documents", "benchmarks")],
-        "reductions parts files_beside list_presets more_columns cli",
+        "reductions parts files_beside list_presets more_columns written_rows cli",
     ),
 }
 

@@ -109,9 +109,9 @@ def _same_characters(first: str, second: str) -> int:
 def _told(code: str) -> str:
     """Return code without spaces, and without what only guards, strict=, and what only saves time, copy=False.
 
-    As a type to convert to, None is float64 to NumPy.
+    Nor with hints, of each of which `test_hints` demands a case. As a type to convert to, None is float64 to NumPy.
     """
-    code = re.sub(r",(strict=\w+|copy=\w+|(?=\)))", "", "".join(code.split()))
+    code = re.sub(r",(strict=\w+|copy=\w+|hint=(None|f?\"[^\"]*\")|(?=\)))", "", "".join(code.split()))
     return re.sub(r"\.(astype|view)\((np\.float64|float)\b", r".\1(None", code)
 
 

@@ -35,7 +35,7 @@ from mrl_cli.reductions.documents import DocumentsReduction, UnjudgedReduction, 
 from mrl_cli.reductions.gathered import GatherReduction
 from mrl_cli.reductions.histogram import HistogramReduction
 from mrl_cli.reductions.joint import ModelsReduction
-from mrl_cli.reductions.ledger import LedgerReduction
+from mrl_cli.reductions.ledger import Ledger, LedgerReduction, LedgerRows
 from mrl_cli.reductions.lists import ListsReduction
 from mrl_cli.reductions.look import GRIDS, Look, LookReduction
 from mrl_cli.reductions.measured import Measured
@@ -115,6 +115,16 @@ def test_the_total_of_a_ledger_is_that_of_its_pairs() -> None:
     assert LedgerReduction().whole().total == Totals()
     no_keys = PLAN.changed(columns=Columns(numbers=PLAN.columns.numbers))
     assert LedgerReduction().add([], Measured(PAIRS, no_keys)) == LedgerReduction().add([], Measured(piece(0, 0), PLAN))
+
+
+def test_key_that_a_block_has_twice_is_one_of_the_ledger() -> None:
+    losses, states = np.array([1.0, 2.0, 4.0]), np.zeros(3, np.uint8)
+    twice = pa.DictionaryArray.from_arrays(pa.array([0, 1, 2]), pa.array(["a", "a", "b"]))
+    ledger = Ledger()
+    for column in (pa.array(["a", "b", "c"]), twice):  # c is the last, and not of the second block
+        ledger.add(LedgerRows.of([column], losses, states).summed())
+    counted = {key: (of.pairs, of.min, of.max, float(of.loss_sum or 0)) for key, of in ledger.totals()}
+    assert counted == {("a",): (3, 1.0, 2.0, 4.0), ("b",): (2, 2.0, 4.0, 6.0), ("c",): (1, 4.0, 4.0, 4.0)}
 
 
 def seen_contrasts(whole: Any) -> Any:

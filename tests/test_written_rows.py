@@ -1,0 +1,123 @@
+"""Rows of losses as they are written: in which numbers, groups and columns, and what is left of a file that fails."""
+
+from __future__ import annotations
+
+import io
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mrl_cli.model import Batch, Columns, Plan
+from mrl_cli.reductions import rows as rows_out
+from mrl_cli.reductions.benchmarks import RMBenchReduction
+from mrl_cli.reductions.measured import Measured
+from mrl_cli.reductions.parts import PartFile
+from mrl_cli.reductions.rows import RowsReduction, RowWriter, writer_for
+from tests.each import each
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KEPT = pa.table({"name": ["a", "b", "a"]})
+DIFFERENCES = [0.1, np.nan, 0.7]
+
+
+def measured(kept: pa.Table | None = KEPT, differences: list[float] = DIFFERENCES, **plan: Any) -> Measured:
+    """Return pairs whose losses, of labels -1, are their differences."""
+    count = len(differences)
+    numbers: dict[Any, Any] = {"x1": np.array(differences, np.float32), "x2": np.zeros(count, np.float32)}
+    batch = Batch("p.csv", numbers | {"y": -np.ones(count)}, range(2, count + 2), kept=kept)
+    options = {"on_error": "skip", "lists_problems": True, "dtype": "float32"} | plan
+    return Measured(batch, Plan.of(columns=Columns(), **options), frozenset(("losses",)))
+
+
+def written(name: str, *batches: Measured) -> bytes:
+    """Return what a writer writes of the rows of batches."""
+    out = io.BytesIO()
+    reduction = RowsReduction(writer_for(name, out, bare=False), ends_at_problems=False)
+    for batch in batches:
+        reduction.merge(None, reduction.add([], batch), None)
+    reduction.close()
+    return out.getvalue()
+
+
+def test_float32_losses_are_written_as_the_same_numbers_in_each_format() -> None:
+    numbers = [float(np.float32(0.1)), float(np.float32(0.7))]
+    csv = written("csv", measured()).decode().splitlines()
+    alone = written("csv", measured(None)).decode().splitlines()
+    lines = [json.loads(line) for line in written("jsonl", measured()).splitlines()]
+    table = pq.read_table(io.BytesIO(written("parquet", measured())))
+    assert csv == ["name,loss", f"a,{numbers[0]!r}", f"a,{numbers[1]!r}"]
+    assert alone == ["loss", *map(repr, numbers)]
+    assert [line["loss"] for line in lines] == numbers == table.column("loss").to_pylist()
+    assert table.schema.field("loss").type == pa.float32()
+
+
+def test_parquet_has_a_dictionary_of_texts_only_and_groups_of_one_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_out, "WRITTEN_ROWS", 10)
+    kept = pa.table({"text": ["a"] * 13, "coded": pa.array(["b"] * 13).dictionary_encode(), "number": [1] * 13})
+    batch = measured(kept, [float(place) for place in range(13)])
+    data = io.BytesIO(written("parquet", batch, batch, measured(kept.slice(0, 1), [5.0])))
+    metadata = pq.read_metadata(data)
+    assert [metadata.row_group(place).num_rows for place in range(metadata.num_row_groups)] == [10, 10, 7]
+    columns = [metadata.row_group(0).column(place) for place in range(4)]
+    assert [column.has_dictionary_page for column in columns] == [True, True, False, False]
+    assert not any(column.is_stats_set for column in columns)
+    assert pq.read_table(data).column("loss").to_pylist() == [*range(13), *range(13), 5]
+
+
+@each("name", ["csv", "jsonl", "parquet"])
+def test_rows_end_before_the_first_problem(name: str) -> None:
+    batch = measured(pa.table({"name": ["a", "b", "c", "d"]}), [1.0, 2.0, np.nan, 4.0])
+    out = io.BytesIO()
+    reduction = RowsReduction(writer_for(name, out, bare=False), ends_at_problems=True)
+    for state in (reduction.add(reduction.add([], batch), batch), reduction.add([], batch)):
+        reduction.merge(None, state, None)
+    reduction.close()
+    before = measured(pa.table({"name": ["a", "b"]}), [1.0, 2.0])
+    assert out.getvalue() == written(name, before)
+
+
+class _Full(RowWriter):
+    """A writer whose file is full: at its end, or earlier."""
+
+    fails_early = True
+
+    def write(self, encoded: Any) -> None:
+        if self.fails_early:
+            raise OSError(28, "full")
+
+    def close(self) -> None:
+        raise OSError(28, "full too")
+
+
+@each("fails_early", [True, False])
+def test_file_of_a_part_that_fails_is_left_with_the_error(fails_early: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[BaseException | None] = []
+
+    @contextmanager
+    def opened(_: str) -> Iterator[BinaryIO]:
+        try:
+            yield io.BytesIO()
+        except BaseException as error:
+            left.append(error)
+            raise
+        left.append(None)
+
+    monkeypatch.setattr(_Full, "fails_early", fails_early)
+    part = PartFile("part-0.csv", opened, lambda out: _Full(out, bare=False))
+    with pytest.raises(OSError, match="full") as raised:
+        (part.take([(1, ("head", b"1\n"))]), part.end())
+    assert left == [raised.value]
+    part.drop()  # there is nothing left to drop
+    assert len(left) == 1
+
+
+def test_styles_are_counted_in_integers() -> None:
+    correct, pairs = RMBenchReduction().empty()
+    assert json.dumps([correct.tolist(), pairs.tolist()]) == "[[0, 0, 0], [0, 0, 0]]"
