@@ -39,6 +39,7 @@ from mrl_cli.reductions.ledger import Ledger, LedgerReduction, LedgerRows
 from mrl_cli.reductions.lists import ListsReduction
 from mrl_cli.reductions.look import GRIDS, Look, LookReduction
 from mrl_cli.reductions.measured import Measured
+from mrl_cli.reductions.pagequeries import Accuracies
 from mrl_cli.reductions.parts import PartsReduction
 from mrl_cli.reductions.queryweights import QueryWeightReduction
 from mrl_cli.reductions.repeats import RepeatsReduction
@@ -332,6 +333,16 @@ def test_infinite_losses_of_both_models_have_no_difference() -> None:
     plan = Plan.of(columns=Columns(numbers=(("x1_b", "u"), ("x2_b", "v"))))
     (batch,) = ContrastReduction(plan, samples=10, seed=0).add([], Measured(Batch("", numbers, [2]), plan))
     assert np.isnan(batch.differences).all()
+
+
+def test_lists_are_in_the_bar_of_their_accuracy() -> None:
+    lists = [(0, 0), (0, 5), (1, 20), (3, 4), (2, 3), (19, 20), (99, 100), (5, 5), (1, 1)]  # correct, pairs
+    correct, pairs = np.array(lists).T
+    bars, perfect, without_pairs = Accuracies.of(correct, pairs)
+    assert {bar: count for bar, count in enumerate(bars.tolist()) if count} == {0: 1, 1: 1, 13: 1, 15: 1, 19: 2}
+    assert (bars.size, perfect, without_pairs) == (20, 2, 1)
+    twice = Accuracies.of(correct, pairs).merged(Accuracies.of(correct[:1], pairs[:1]))
+    assert (twice.bars.tolist(), *twice[1:]) == (bars.tolist(), 2, 2)
 
 
 def test_worst_pairs_are_the_first_of_the_greatest_losses() -> None:
