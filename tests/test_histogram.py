@@ -111,6 +111,14 @@ def test_bars_reach_what_is_to_be_seen() -> None:
     assert bars_of(drawn([0.0], Plan()), Plan(), 30).pairs == [0]
 
 
+@each(("far", "beyond"), [(1, 1), (2, 2), (3, 0)])
+def test_a_thousandth_of_the_pairs_on_either_side_may_lie_beyond_the_bars(far: int, beyond: int) -> None:
+    numbers = [-100.0] * far + [-0.5, 0.5] * (1000 - far) + [100.0] * far
+    bars = bars_of(drawn(numbers, Plan()), Plan(), 30)
+    assert (bars.below[0], bars.above[0], sum(bars.pairs)) == (beyond, beyond, 2000 - 2 * beyond)
+    assert (bars.width > 1) == (beyond == 0)
+
+
 @pytest.mark.parametrize("plan", LOSSES_DRAWN, ids=lambda plan: f"{plan.loss.name} {plan.loss.margin}")
 def test_regions_are_counted_as_a_report_counts_them(plan: Plan) -> None:
     margin, losses = plan.loss.margin, losses_of(NUMBERS, plan)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from mrl_cli.errors import MrlError
 from mrl_cli.model import Batch, Columns, Plan
 from mrl_cli.reductions import rows as rows_out
 from mrl_cli.reductions.benchmarks import RMBenchReduction
@@ -81,6 +82,40 @@ def test_rows_end_before_the_first_problem(name: str) -> None:
     reduction.close()
     before = measured(pa.table({"name": ["a", "b"]}), [1.0, 2.0])
     assert out.getvalue() == written(name, before)
+
+
+TWICE = pa.table([pa.array([1, 2, 3])] * 2, names=["a", "a"])
+NESTED = pa.table({"a": [[1], [2], [3]]})
+MORE_THAN_ONCE = "p.csv has column 'a' more than once"
+HAS_LOSS = "p.csv already has a column 'loss'"
+NOT_IN_CSV = "the kept columns hold what CSV cannot carry"
+
+
+@each(
+    ("name", "kept", "message"),
+    [
+        ("jsonl", TWICE, MORE_THAN_ONCE),
+        ("parquet", TWICE, MORE_THAN_ONCE),
+        ("csv", NESTED, NOT_IN_CSV),
+        ("tsv", NESTED, NOT_IN_CSV),
+        *((name, pa.table({"loss": [1, 2, 3]}), HAS_LOSS) for name in rows_out.WRITERS),
+    ],
+)
+def test_columns_that_a_format_cannot_carry_are_named(name: str, kept: pa.Table, message: str) -> None:
+    with pytest.raises(MrlError) as raised:
+        written(name, measured(kept))
+    assert raised.value.message == message
+
+
+@each("name", ["csv", "parquet"])
+def test_columns_that_differ_between_inputs_are_named(name: str) -> None:
+    other = measured(pa.table({"other": ["a", "b", "a"]}))
+    words = "name", "other"
+    if name == "parquet":
+        words = "name (string)", "other (string)"
+    with pytest.raises(MrlError, match="columns") as raised:
+        written(name, measured(), other)
+    assert f": {words[0]} and then {words[1]}" in raised.value.message
 
 
 class _Full(RowWriter):
