@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from mrl_cli.errors import MrlError
-from mrl_cli.model import Batch, Columns, Plan
+from mrl_cli.model import Batch, Columns, Plan, Problem
 from mrl_cli.reductions import rows as rows_out
 from mrl_cli.reductions.benchmarks import RMBenchReduction
 from mrl_cli.reductions.measured import Measured
 from mrl_cli.reductions.parts import PartFile
-from mrl_cli.reductions.rows import RowsReduction, RowWriter, writer_for
+from mrl_cli.reductions.rows import RejectsReduction, RowsReduction, RowWriter, writer_for
 from tests.each import each
 
 if TYPE_CHECKING:
@@ -153,6 +153,31 @@ def test_file_of_a_part_that_fails_is_left_with_the_error(fails_early: bool, mon
     assert len(left) == 1
 
 
-def test_styles_are_counted_in_integers() -> None:
-    correct, pairs = RMBenchReduction().empty()
-    assert json.dumps([correct.tolist(), pairs.tolist()]) == "[[0, 0, 0], [0, 0, 0]]"
+def test_problems_that_went_to_a_pipe_cannot_be_taken_back() -> None:
+    class Pipe(io.BytesIO):
+        def seekable(self) -> bool:
+            return False
+
+    for out in (io.BytesIO(), Pipe()):
+        reduction = RejectsReduction(out, "rejects.csv")
+        reduction.merge(None, [Problem("not_a_number", "p.csv", 2, "x1", "oops")], None)
+        if out.seekable():
+            reduction.restart()
+            assert out.getvalue() == b"file,row,column,value,problem\n"
+        else:
+            with pytest.raises(MrlError, match="the problems cannot be taken back"):
+                reduction.restart()
+
+
+def test_styles_of_a_tie_are_counted_and_not_right() -> None:
+    # Of three styles each: the chosen answers 1, 2, 3 against 0, 2, 9 are right in the pairs 1>0, 2>0, 3>0 and 3>2.
+    numbers: dict[Any, Any] = {
+        "y": np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0]),
+        "score": np.array([1.0, 2.0, 3.0, 0.0, 2.0, 9.0]),
+    }
+    reduction = RMBenchReduction()
+    batch = Batch("", numbers, range(1), list_sizes=np.array([6]), list_rows=range(1))
+    state = reduction.add(reduction.empty(), Measured(batch, Plan.of(labels="relevance")))
+    whole = reduction.merge(reduction.whole(), state, None)
+    assert json.dumps([whole.correct.tolist(), whole.pairs.tolist()]) == "[[3, 1, 0], [3, 3, 3]]"
+    assert json.dumps([counts.tolist() for counts in reduction.empty()]) == "[[0, 0, 0], [0, 0, 0]]"
