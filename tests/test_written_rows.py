@@ -118,6 +118,15 @@ def test_columns_that_differ_between_inputs_are_named(name: str) -> None:
     assert f": {words[0]} and then {words[1]}" in raised.value.message
 
 
+def test_column_that_one_input_lacks_is_named() -> None:
+    writer = writer_for("parquet", io.BytesIO(), bare=False)
+    assert writer.meet(pa.schema([pa.field("a", pa.int64())]))
+    assert not writer.meet(pa.schema([pa.field("a", pa.int64())]))
+    with pytest.raises(MrlError, match="columns") as raised:
+        writer.meet(pa.schema([pa.field("a", pa.int64()), pa.field("b", pa.int64(), nullable=False)]))
+    assert raised.value.message.endswith(": nothing and then b (int64, never null)")
+
+
 class _Full(RowWriter):
     """A writer whose file is full: at its end, or earlier."""
 
