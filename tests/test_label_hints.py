@@ -152,3 +152,14 @@ def test_one_label_of_its_kind_is_asked_about_as_a_slip_under_any(mrl: Mrl) -> N
     (note,) = [line for line in mrl("compute", "p.csv", "--labels", "any").err.splitlines() if "labels are" in line]
     assert "Is 2 in 1 pair a slip? Leave out --labels to see where" in note
     assert "--label-map" not in note
+
+
+def test_why_many_rows_are_left_out_is_said_and_what_reads_them(mrl: Mrl) -> None:
+    labels = ["0", "1"] * 30
+    Path("p.csv").write_text("x1,x2,y\n" + "".join(f"{place},7,{label}\n" for place, label in enumerate(labels)))
+    ran = mrl("compute", "p.csv", "--on-error", "skip", "-f", "json")
+    note = "30 times: label not ±1 (line 2: y is 0); labels are 0 and 1 here? use --labels 01"
+    assert f"note: {note}\n" in ran.err
+    assert note in ran.result["notes"]
+    Path("p.csv").write_text("x1,x2,y\n" + "1,2,1\n1,2,-1\n" * 190 + "1,2,0\n" * 20)
+    assert "times:" not in mrl("compute", "p.csv", "--on-error", "skip").err

@@ -348,7 +348,10 @@ class Run(Options, ABC):
         from mrl_cli.reports import refusals  # most runs are refused nothing
 
         wants_mean = self.needs_mean and self.plan.reporting.reduction == "mean"
-        refusals.refuse(*self.facts(counts, look, sources), wants_mean=wants_mean)
+        facts, names = self.facts(counts, look, sources)
+        refusals.refuse(facts, names, wants_mean=wants_mean)
+        if (reason := refusals.reason_of_many(facts)) is not None:
+            self.cautions.append(reason)
 
     def keep_rejects(self) -> None:
         """Let the file of --rejects appear, though the run is refused: it says why no row is left."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.errors import DataError
+from mrl_cli.reports.labelways import STRAY
 from mrl_cli.reports.remedies import remedy
 from mrl_cli.words import counted, harmless
 
@@ -30,6 +31,16 @@ def refuse(facts: Facts, names: Sequence[str], *, wants_mean: bool) -> None:
         message += "\n" + described_problems(counts, place, is_one_file=is_one_file)
     hint = hint if counts.rows else "is it empty, or all header?"
     raise DataError(message, hint=hint, problems=first_problems(counts))
+
+
+def reason_of_many(facts: Facts) -> str | None:
+    """Return why many rows were left out, and what reads them; None where they are few."""
+    counts = facts.counts
+    if counts.rejected < STRAY or counts.rejected * STRAY <= counts.rows:
+        return None
+    kind, known = max(counts.problems.items(), key=lambda item: item[1].count)
+    hint = remedy(facts)
+    return f"{known.count:,} times: {kind} ({known.first[0].described()}){f'; {hint}' if hint else ''}"
 
 
 def beside_left_out(error: DataError, facts: Facts, names: Sequence[str]) -> DataError:
