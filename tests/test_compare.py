@@ -560,3 +560,12 @@ def test_preset_names_the_columns_of_both_files(capfd: pytest.CaptureFixture[str
     refused = run_inside([*args, "catboost"], capfd)
     assert refused.code == 2
     assert "catboost does not go with compare" in refused.err
+
+
+def test_what_both_files_lose_together_stands_under_neither(mrl: Mrl, tmp_path: Path) -> None:
+    for name, score in (("a", "1"), ("b", "oops")):
+        (tmp_path / f"{name}.csv").write_text(f"id,x1,x2,y\n1,1,2,1\n2,{score},2,1\n3,5,2,1\n4,5,2,-1\n")
+    skip = ("--on-error", "skip", "--unmatched", "drop", "-f", "table")
+    ran = mrl(tmp_path / "a.csv", tmp_path / "b.csv", "--key", "id", *skip)
+    (row,) = [line for line in ran.out.splitlines() if "rejected" in line]
+    assert row.split() == ["│", "rejected", "│", "│", "│", "1", "in", "all", "│"]

@@ -146,7 +146,7 @@ class ComparisonReport(Report):
             counts["unmatched"] = (self.unmatched_a, self.unmatched_b, "")
         rows += [(key, *cells) for key, cells in counts.items()]
         whole = {key: self.figure(key) for key in ("rejected", "ties_dropped", "labels_skipped", "clusters")}
-        rows += [(key, count, None, "") for key, count in whole.items() if count]
+        rows += [(key, None, None, f"{count:,} in all") for key, count in whole.items() if count]
         return Table(("", "a", "b", "a - b"), rows, numbers=3, whole="json", kept="a - b")
 
     def cautions(self) -> list[str]:
