@@ -378,7 +378,7 @@ def test_what_fits_one_pair_is_named_and_not_claimed(asked: list[str], mrl: Mrl,
     assert explanation["hypothesis"] == "y has the other sign, or x1 and x2 are swapped"
     assert explanation["proven"] is False
     text = (
-        "possible explanation: y has the other sign, or x1 and x2 are swapped: gives exactly that, "
+        "possible explanation: y has the other sign, or x1 and x2 are swapped: gives that, "
         "but one pair cannot prove it; try x1 and x2 exchanged"
     )
     printed = mrl(*options, "-f", "table")

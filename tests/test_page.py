@@ -669,3 +669,12 @@ def test_losses_that_add_up_to_more_than_a_double_holds_have_their_shares(
     page = paged(mrl, "huge.csv", *options)
     shares = page.numbers("differences", "share of the loss")
     assert sorted(filter(None, shares)) == pytest.approx([1 / 3, 2 / 3])
+
+
+def test_a_page_of_two_inputs_asks_whether_the_second_is_another_model(mrl: Mrl, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.csv").write_text("x1,x2,y\n1,2,1\n3,1,1\n")
+    both = ("report", tmp_path / "a.csv", tmp_path / "b.csv", "-o", tmp_path / "p.html")
+    assert "note: both inputs are read as one" in mrl(*both).err
+    assert "read as one" not in mrl(*both, "--by-file").err
+    assert "read as one" not in mrl(*both[:2], *both[3:]).err

@@ -182,6 +182,8 @@ class PageReport(Paged, RunOnPairs, TwoModels, Compute):
         """Return the report on all pairs; the page is made of it."""
         from mrl_cli.reports.pagepass import page_reductions
 
+        if len(self.inputs) == 2 and not (self.by_file or self.has_models):
+            self.cautions.append("both inputs are read as one; if the second is another model's, --compare it")
         is_in_one = self.has_models and not self.has_two_inputs
         reductions, further = page_reductions(self.plan, self.worst, has_models=is_in_one)
         folded, report = self.folded_report(reductions, *further)

@@ -154,9 +154,7 @@ class Explanation:
         """The explanation in words, with what it rests on."""
         hint = f"; try {self.hint}" if self.hint else ""
         if self.lacks is not None:
-            return (
-                f"possible explanation: {self.hypothesis}: gives exactly that, but {self.lacks} cannot prove it{hint}"
-            )
+            return f"possible explanation: {self.hypothesis}: gives that, but {self.lacks} cannot prove it{hint}"
         if self.of != "losses":
             return (
                 f"explanation: {self.hypothesis}: in {self.matches:,} of {self.rows:,} {self.of} ({self.fraction:.1%})"
