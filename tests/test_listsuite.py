@@ -67,9 +67,9 @@ def ties_at_the_top(lists: Any, loss: Any, ranking: Any) -> Any:
     ("broken", "family", "note"),
     [
         (rounded_hinges, "kink", "margin="),
-        (one_pair_more, "plain", "ties: expected"),
-        (of_its_neighbours, "plain", "alone: max: expected"),
-        (ties_at_the_top, "ties", "expected"),
+        (one_pair_more, "plain", "ties: should be"),
+        (of_its_neighbours, "plain", "alone: max: should be"),
+        (ties_at_the_top, "ties", "should be"),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )
@@ -86,4 +86,4 @@ def test_a_broken_gradient_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     true_gradient = measure.gradient
     monkeypatch.setattr(listsuite, "LISTS", {"plain": LISTS["plain"]})
     monkeypatch.setattr(measure, "gradient", lambda *given: true_gradient(*given) * (1 + 1e-13))
-    assert "gradient: expected" in failed()["lists: plain"]
+    assert "gradient: should be" in failed()["lists: plain"]
