@@ -9,7 +9,7 @@ import os
 import signal
 from typing import NoReturn
 
-from mrl_cli.errors import INTERRUPTED
+from mrl_cli.errors import INTERRUPTED, MachineError
 
 
 def _end(number: int, frame: object) -> NoReturn:
@@ -31,6 +31,15 @@ def _fill_closed_descriptors() -> None:
 
 def process() -> NoReturn:
     """Be the process `mrl`."""
+    try:
+        in_large_frame()
+    except MemoryError:  # for the frame itself; of what comes after it, most errors are reported there
+        os.write(2, b"error: out of memory\nhint: give mrl more memory\n")
+        os._exit(MachineError.exit_code)
+
+
+def in_large_frame() -> NoReturn:
+    """Be the process, with room for the frames of all calls."""
     signal.signal(signal.SIGINT, _end)
     _fill_closed_descriptors()
     from mrl_cli import runtime
@@ -45,4 +54,4 @@ def process() -> NoReturn:
 # CPython 3.11 and later keep the frames of calls in pieces of 16 KB: a call across the end of one maps the next, and
 # its return unmaps it. NumPy's imports, deep within click, did so 1,900 times, a tenth of a run on a small file. A
 # frame of so many words gets a piece of 2 MB with room for all further calls; what is not used of it is never touched.
-process.__code__ = process.__code__.replace(co_stacksize=1 << 17)
+in_large_frame.__code__ = in_large_frame.__code__.replace(co_stacksize=1 << 17)

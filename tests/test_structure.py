@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import mrl_cli
+from mrl_cli import start
 from mrl_cli.commands import command_names
-from mrl_cli.start import process
 from tests.each import each
 
 if TYPE_CHECKING:
@@ -331,7 +331,24 @@ def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
 
 
 def test_frames_have_room_below_the_process() -> None:
-    assert process.__code__.co_stacksize * 8 >= 1 << 20  # more than the calls of the deepest run take
+    # More than the calls of the deepest run take.
+    assert start.in_large_frame.__code__.co_stacksize * 8 >= 1 << 20
+
+
+def test_a_frame_that_does_not_fit_is_said_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def refuse() -> None:
+        raise MemoryError
+
+    def end(code: int) -> None:
+        raise SystemExit(code)
+
+    monkeypatch.setattr(start, "in_large_frame", refuse)
+    monkeypatch.setattr("os._exit", end)
+    with pytest.raises(SystemExit, match=r"^4$"):
+        start.process()
+    assert capfd.readouterr() == ("", "error: out of memory\nhint: give mrl more memory\n")
 
 
 def test_pairs_load_nothing_of_lists(tmp_path: Path) -> None:

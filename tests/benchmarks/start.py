@@ -22,7 +22,9 @@ RUN = "from mrl_cli.start import process\nprocess()"
 QUIET_BLAS = "import os\nos.environ['OPENBLAS_NUM_THREADS'] = '1'\n"
 IN_THREAD = "import threading\ndef load(): import {}\nthread = threading.Thread(target=load)\nthread.start()\n"
 MALLOC = "import ctypes\nmallopt = ctypes.CDLL(None).mallopt\n"
-SMALL_FRAME = "from mrl_cli import start\nstart.process.__code__ = start.process.__code__.replace(co_stacksize=9)\n"
+SMALL_FRAME = (
+    "from mrl_cli import start\nstart.in_large_frame.__code__ = start.in_large_frame.__code__.replace(co_stacksize=9)\n"
+)
 LIBRARIES = """
 import ctypes, glob, importlib.util, threading
 folder = os.path.dirname(importlib.util.find_spec("pyarrow").origin)
