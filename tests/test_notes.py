@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -153,7 +154,7 @@ def test_losses_that_spread_have_not_collapsed(changes: dict[str, Any]) -> None:
 
 def factors(*labels: float) -> Look:
     """Return the look at labels that are factors, among others as many as no code has."""
-    return Look(0, min(labels), max(labels), codes=dict.fromkeys(labels, 100) if len(labels) < 4 else None)
+    return Look(0, min(labels), max(labels), codes=Counter(dict.fromkeys(labels, 100)) if len(labels) < 4 else None)
 
 
 @each("pairs", [4, 1000])
@@ -192,10 +193,10 @@ def test_what_a_note_on_codes_says_to_do_reads_them(labels: str, tmp_path: Path,
 
 
 def test_labels_0_are_no_ties_of_rounding() -> None:
-    look = Look(0b1100, 0, 2, codes={0: 150, 1: 700, 2: 150}, zeros=150)
+    look = Look(0b1100, 0, 2, codes=Counter({0: 150, 1: 700, 2: 150}), zeros=150)
     assert "rounded" not in dict(notes_of(totals(ties=150), look))
     assert dict(notes_of(totals(ties=170), look))["rounded"].startswith("20 of 1,000 pairs are ties (2.0%)")
-    assert notes_of(totals(correct=0, ties=1000), Look(0, 0, 0, codes={0: 1000}, zeros=1000)) == [
+    assert notes_of(totals(correct=0, ties=1000), Look(0, 0, 0, codes=Counter({0: 1000}), zeros=1000)) == [
         ("one_label", "the label of every pair is 0")
     ]
 

@@ -379,7 +379,7 @@ def test_a_look_sees_labels_and_margins_behind_the_first_few() -> None:
     }
     with_margins = seen(Plan.of(columns=Columns(numbers=(("margin", "m"),))), y=last, margin=last / 4)
     assert with_margins == replace(look, margin_gap=0.0, reach=0.25)
-    assert seen(Plan.of(labels="any"), y=last) == replace(look, codes={1.0: 199, -1.0: 1})
+    assert seen(Plan.of(labels="any"), y=last) == replace(look, codes=Counter({1.0: 199, -1.0: 1}))
     assert seen(Plan.of(labels="probability")) == Look(look.grids)
     lists = Plan.of(columns=Columns(None, None, "y", (("score", "s"),), (("query", "q"),)), labels="relevance")
     assert seen(lists, y=last * 3, score=np.full(200, 0.25)) == Look(look.grids, -3.0, 3.0, smallest=3.0)

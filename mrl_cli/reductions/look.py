@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import field
 from functools import partial
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli.arrow import distinct
 from mrl_cli.records import light_dataclass
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reductions.measured import score_differences, signed_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
@@ -46,7 +45,7 @@ class Look:
     reach: float | None = None
     has_booleans: bool = False
     smallest: float | None = None
-    codes: Mapping[float, int] | None = field(default_factory=dict)
+    codes: Counter[float] | None = field(default_factory=Counter)
     zeros: int = 0
 
     def __add__(self, other: Look) -> Look:
@@ -54,25 +53,21 @@ class Look:
         extremes = {name: _extreme(min, getattr(self, name), getattr(other, name)) for name in least}
         extremes |= {name: _extreme(max, getattr(self, name), getattr(other, name)) for name in most}
         has_booleans = self.has_booleans or other.has_booleans
-        codes = None if self.codes is None or other.codes is None else few_codes(self.codes, other.codes)
+        codes = None if self.codes is None or other.codes is None else self.codes + other.codes
+        codes = None if codes is not None and len(codes) > MOST_CODES else codes
         zeros = self.zeros + other.zeros
         return Look(self.grids & other.grids, has_booleans=has_booleans, codes=codes, zeros=zeros, **extremes)
 
 
-def few_codes(*counts: Mapping[float, int]) -> Mapping[float, int] | None:
-    """Return counts of labels added up, None for more than MOST_CODES labels."""
-    whole: dict[float, int] = {}
-    for label, count in chain.from_iterable(one.items() for one in counts):
-        whole[label] = whole.get(label, 0) + count
-    return whole if len(whole) <= MOST_CODES else None
-
-
-def _codes_of(labels: NDArray[Any]) -> Mapping[float, int] | None:
+def _codes_of(labels: NDArray[Any]) -> Counter[float] | None:
     """Return how many there are of each label, None for more than MOST_CODES labels."""
-    if len(set(labels[:FEW_LABELS].tolist())) > MOST_CODES:
-        return None
-    different = distinct(labels).tolist()
-    return few_codes({label: int(np.count_nonzero(labels == label)) for label in different[: MOST_CODES + 1]})
+    codes = Counter[float]()
+    for some in (labels[:FEW_LABELS], labels):  # the first few settle it where labels are real numbers
+        different, counts = np.unique(some, return_counts=True)
+        if different.size > MOST_CODES:
+            return None
+        codes = Counter(dict(zip(different.tolist(), counts.tolist(), strict=True)))
+    return codes
 
 
 def _extreme(choose: Callable[..., float], *numbers: float | None) -> float | None:
