@@ -117,13 +117,19 @@ static const uint8_t *few_digits(const uint8_t *text, const uint8_t *end, uint64
     return text;
 }
 
+/* Return the number that the first of eight bytes, less than eight of them, are: they are moved up behind zeros to be
+   eight. What `- ZEROS` borrows is from bytes after the digits alone. */
+INLINED uint64_t number_of_first(uint64_t bytes, int count)
+{
+    return number_of((bytes - ZEROS) << (56 - 8 * count) << 8);
+}
+
 /* Append those of eight bytes that are digits, which are not all. The last ones, of which nobody can foretell how many
    there are, are moved up behind zeros to be eight: a branch for each would be mispredicted. */
 INLINED const uint8_t *last_digits(const uint8_t *text, uint64_t bytes, uint64_t others, uint64_t *w)
 {
     int count = __builtin_ctzll(others) / 8;
-    bytes -= ZEROS; /* borrows from bytes after the digits alone */
-    *w = *w * POWERS_OF_TEN[count] + number_of(bytes << (56 - 8 * count) << 8);
+    *w = *w * POWERS_OF_TEN[count] + number_of_first(bytes, count);
     return text + count;
 }
 
@@ -149,7 +155,7 @@ INLINED const uint8_t *sixteen_digits(const uint8_t *text, uint64_t *w)
     __m128i eights = _mm_madd_epi16(_mm_packs_epi32(fours, fours), _mm_set1_epi32(1 << 16 | 10000));
     uint64_t both = (uint64_t)_mm_cvtsi128_si64(eights);
     uint64_t number = *w * POWERS_OF_TEN[count] + (both & UINT32_MAX) * 100000000 + (both >> 32);
-    *w = number * POWERS_OF_TEN[rest] + number_of((eight_bytes(text + 16) - ZEROS) << (56 - 8 * rest) << 8);
+    *w = number * POWERS_OF_TEN[rest] + number_of_first(eight_bytes(text + 16), rest);
     return text + all;
 }
 #endif
