@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -166,8 +167,13 @@ def test_labels_0_and_1_with_others_above_0_are_taken_with_a_warning(labels: lis
 
 @each("labels", [[1, -1], [1, 1], [0, 0], [0, 1, -1], [1, 2, 3]])
 def test_other_labels_are_taken_without_a_warning(labels: list[float]) -> None:
-    margin_ranking_loss([1.0] * len(labels), [3.0] * len(labels), labels)
-    mrl_cli.pairwise_loss([1.0, 2.0], [3.0, 1.0], [0, 1], loss="margin_mse")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        losses = margin_ranking_loss([1.0] * len(labels), [3.0] * len(labels), labels, reduction="none")
+        of_targets = mrl_cli.pairwise_loss([1.0, 2.0], [3.0, 1.0], [0, 1], loss="margin_mse")
+    assert losses.tolist() == [max(0.0, 2.0 * label) for label in labels]
+    assert of_targets == 2.0
+    assert not caught
 
 
 def test_nothing_has_the_sum_zero_and_no_mean() -> None:

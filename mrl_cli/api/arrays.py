@@ -57,7 +57,7 @@ def pairwise_loss(
     `x1`, `x2` and `y` are arrays, lists, Series of pandas or Polars, or scalars of one and the same shape: nothing
     broadcasts, but `y` may be one number for all pairs. `y` is 1 where x1 should rank above x2 and -1 where below; any
     other real number is taken as it is, as in PyTorch (for margin_mse it is the difference that x1 - x2 should have);
-    labels that are all 0 and 1 give MrlWarning: a pair of label 0 costs the same whatever its scores. `loss` is a name
+    labels 0 and 1, none below, give MrlWarning: a pair of label 0 costs the same whatever its scores. `loss` is a name
     that `list_losses()` lists, or one that it goes by elsewhere; `parameters` are its own, each within its bounds.
     `margin` is a real number, or one for each pair; by default 0, or what the name of the loss implies.
     `weight` holds a finite number of at least 0 for each pair; a pair of weight 0 is left out.
