@@ -130,6 +130,7 @@ class Remote:
         """Return the bytes from `start` to `stop` of the object as it was opened."""
 
         def got(client: Any, key: str) -> Any:
+            """Return the bytes, of that version alone."""
             import obstore
 
             options: GetOptions = {"range": (start, stop)}

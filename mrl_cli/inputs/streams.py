@@ -155,6 +155,7 @@ def _transcoded(read: Read, encoding: str, source: Source, *, is_named: bool) ->
     line, at_end = 1, False
 
     def more(size: int) -> bytes:
+        """Return the next piece of the text as UTF-8."""
         nonlocal line, at_end
         text = ""
         while not text and not at_end:
@@ -183,6 +184,7 @@ def _guarded(read: Read, source: Source) -> Read:
     inner = decompressed(read, source.compression or "")
 
     def more(size: int) -> bytes:
+        """Return the next piece, at most so many bytes."""
         try:
             return inner(size)
         except Exception as error:
@@ -230,6 +232,7 @@ def _members(read: Read, decompressor: Callable[[], Any]) -> Read:
     member, is_fresh = decompressor(), True
 
     def more(size: int) -> bytes:
+        """Return the next piece of a member, at most so many bytes."""
         nonlocal member, is_fresh
         while True:
             compressed = b""

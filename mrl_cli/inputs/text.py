@@ -256,6 +256,7 @@ def cut_quoted(delimiter: str, line_end: bytes) -> Callable[[bytes, bool], tuple
     neighbours = np.array([ord(delimiter), ord("\n"), ord("\r"), QUOTE], np.uint8)
 
     def cut(data: bytes, at_end: bool) -> tuple[int, bool]:
+        """Return where the last whole row ends, and whether the careful way has to read."""
         text = np.frombuffer(data, np.uint8)
         quotes = np.flatnonzero(text == QUOTE)
         if quotes.size == 0:

@@ -38,7 +38,7 @@ def reason_of_many(facts: Facts) -> str | None:
     counts = facts.counts
     if counts.rejected < STRAY or counts.rejected * STRAY <= counts.rows:
         return None
-    kind, known = max(counts.problems.items(), key=lambda item: item[1].count)
+    kind, known = _by_count(counts)[0]
     hint = remedy(facts)
     return f"{known.count:,} times: {kind} ({known.first[0].described()}){f'; {hint}' if hint else ''}"
 
