@@ -14,8 +14,8 @@ left, twice for ordinary data.
 of matrix multiplication by using fast routines of matrix multiplication and its applications", Numer. Algorithms 59
 (2012). A slice of a block holds 20 bits of every number, those of one place: they are multiples of one power of two,
 and at most 2**19 of it. A product of two such numbers is at most 2**38 of another, so up to 2**15 of them add up
-without rounding, in whatever order and way a BLAS adds. All slices of one side times all of the other are one small
-matrix product; three slices hold what ordinary numbers hold.
+without rounding, in whatever order and way a BLAS adds. All slices of one side are multiplied by all of the other;
+three hold what ordinary numbers hold.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ SMALL_FACTOR, LARGE_FACTOR = 2.0**-400, 2.0**440
 PRODUCT_VALUES = 16384  # what products of this many go through stays in a core's cache, yet calls are few
 SPLITTER = 2.0**27 + 1  # Dekker's: cuts a double into two of 26 bits
 SLICE_BITS, MOST_VALUES = 19, 32768  # 2 * 19 + log2(32768) = 53
-MOST_SLICES, MOST_MASKS = 6, 2
+MOST_SLICES = 6
 # With the largest magnitude between these, no slice, no product of two and no sum of MOST_VALUES leaves the doubles.
 SMALLEST, LARGEST = 2.0**-300, 2.0**400
 
@@ -68,7 +68,7 @@ class Scratch(threading.local):
         return self._array[..., :size]
 
 
-_PARTS, _TERMS, _SLICES = Scratch(2), Scratch(5), Scratch(2, MOST_SLICES + MOST_MASKS)
+_PARTS, _TERMS, _SLICES = Scratch(2), Scratch(5), Scratch(2, MOST_SLICES + 1)
 _REST = Scratch()
 
 
@@ -222,7 +222,7 @@ def _products_of_few(left: Array, right: Array, rounded: Array, error: Array) ->
 def units_of_products(
     left: Array, right: Array, masks: Sequence[Mask | None], ranges: tuple[Range, Range] | None = None
 ) -> list[int] | None:
-    """Return the sums of left * right and of left where each of MOST_MASKS masks is True, in 2**-UNIT_EXPONENT.
+    """Return the sums of left * right and of left where each mask is True, in 2**-UNIT_EXPONENT.
 
     A mask that is None is True everywhere. `ranges` are (least, greatest) of both sides or of what they are part of,
     where that is known: NaN, as in NumPy, where there is a NaN.
@@ -232,18 +232,26 @@ def units_of_products(
     """
     rows, columns = _SLICES.of(left.size)
     left_range, right_range = ranges or [(float(side.min()), float(side.max())) for side in (left, right)]
-    height = width = _sliced(right, right_range, columns)
-    if right is not left:
-        height = _sliced(left, left_range, rows)
+    width = _sliced(right, right_range, columns)
+    height = width if right is left else _sliced(left, left_range, rows)
     if height is None or width is None:
         return None
-    if right is left:  # copied: BLAS takes five times as long for a matrix times itself
-        rows[:height] = columns[:width]
-    for place, mask in enumerate(masks, start=width):
-        columns[place] = 1.0 if mask is None else mask
-    sums = (rows[:height] @ columns[: width + len(masks)].T).T.tolist()
-    whole = sum(units_of(entry) for column in sums[:width] for entry in column)
-    return [whole, *(sum(map(units_of, column)) for column in sums[width:])]
+    right_slices = columns[:width]
+    left_slices = right_slices if right is left else rows[:height]
+    # One product of vectors at a time: BLAS takes more than twice as long for matrices of so few rows.
+    if right is left:
+        entries = [
+            units_of(float(first.dot(second))) << (place < last)
+            for last, second in enumerate(right_slices)
+            for place, first in enumerate(left_slices[: last + 1])
+        ]
+    else:
+        entries = [units_of(float(first.dot(second))) for first in left_slices for second in right_slices]
+    sums = [sum(entries)]
+    for mask in masks:
+        columns[width] = 1.0 if mask is None else mask
+        sums.append(sum(units_of(float(each.dot(columns[width]))) for each in left_slices))
+    return sums
 
 
 def _sliced(values: Array, span: Range, rows: Array) -> int | None:
