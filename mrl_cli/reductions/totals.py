@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -82,9 +83,9 @@ _MERGE = {
 class TotalsReduction(Reduction[Totals, Totals]):
     """Adds up losses and counts pairs.
 
-    With `squares` also the squares of losses, which intervals need; `describes` adds up scores and differences too, but
-    not d itself where it `has_differences` from elsewhere, nor then a loss that is max(0, -d): its sum is that of the d
-    below 0, and so is that of the squares.
+    With `squares` also the squares of losses, which intervals need; `describes` adds up scores and differences too. The
+    sum of a loss that is max(0, -d) is then that of the d below 0, and so is that of the squares. Where it
+    `has_differences` from elsewhere, neither d nor such a loss is added up.
     """
 
     state = Totals
@@ -99,12 +100,13 @@ class TotalsReduction(Reduction[Totals, Totals]):
 
     def add(self, state: Totals, measured: Measured) -> Totals:
         """Add a batch."""
-        follows = bool(self.needs) and self._has_differences and is_negative_part(measured.plan)
-        losses = None if follows else ExactAccumulator()
+        is_weighted = measured.plan.has_weights
+        follows = bool(self.needs) and not is_weighted and is_negative_part(measured.plan)
+        losses = ExactAccumulator()
         square = ProductAccumulator() if self._squares and not follows else None
         # Of w*l, of w, and of w where the pair is correct.
         weighted = ProductAccumulator(masks=2)
-        described = _DescribedSums(self._has_differences, follows and self._squares) if self.needs else None
+        described = _DescribedSums(self._has_differences, follows, self._squares) if self.needs else None
         correct = wrong = active = inside = 0
         low, high = math.inf, -math.inf
         for block in measured.blocks():
@@ -117,17 +119,17 @@ class TotalsReduction(Reduction[Totals, Totals]):
             if block.weight is not None:
                 weights = float(block.weight.min()), float(block.weight.max())
                 weighted.add(block.weight, block.losses, (None, block.is_correct), ranges=(weights, block.range))
-            elif losses is not None:
+            elif not follows:
                 losses.add(block.losses, lowest=lowest, highest=highest)
             if square is not None:
                 square.add(block.losses, block.losses, ranges=(block.range, block.range))
             if described is not None:
                 described.add(block)
-        is_weighted = measured.plan.has_weights
-        sums = weighted.totals if is_weighted else [None if losses is None else losses.total, None, None]
-        sums += [None if square is None else square.totals[0]]
+        sums = weighted.totals if is_weighted else [None if follows else losses.total, None, None]
+        known = {} if described is None else described.totals()
+        if square is not None:
+            known["square_sum"] = square.totals[0]
         return state + Totals(
-            loss_sum=sums[0],
             min=low,
             max=high,
             correct=correct,
@@ -137,38 +139,48 @@ class TotalsReduction(Reduction[Totals, Totals]):
             inside_margin=inside,
             weight_sum=sums[1],
             correct_weight_sum=sums[2],
-            **{"square_sum": sums[3], **({} if described is None else described.totals())},
+            **{"loss_sum": sums[0], **known},
         )
 
 
 class _DescribedSums:
-    """Adds up x1, x2, d*d and, unless it is known, d, block by block; d*d also of what is not correct, if asked for."""
+    """Adds up x1, x2, d*d and, unless it is known, d, block by block; for losses that are max(0, -d) those too.
 
-    def __init__(self, has_differences: bool, has_sides: bool) -> None:
-        self._sums = {name: ExactAccumulator() for name in ("x1", "x2", "difference")[: 2 if has_differences else 3]}
-        self._square, self._of_others = ProductAccumulator(), ProductAccumulator() if has_sides else None
+    With `squares` also the squares of such losses.
+    """
+
+    def __init__(self, has_differences: bool, has_losses: bool, squares: bool) -> None:
+        self._scores = {"x1": ExactAccumulator(), "x2": ExactAccumulator()}
+        has_sides = has_losses and squares
+        self._masks = 0 if has_differences else 1 + (has_losses and not has_sides)  # of all d, and of those below 0
+        self._square = ProductAccumulator(self._masks)
+        self._of_others = ProductAccumulator(self._masks) if has_sides else None
 
     def add(self, block: Block) -> None:
         """Add a block, whose differences are kept."""
         differences: Any = block.differences
-        for name, values in (("x1", block.pairs.x1), ("x2", block.pairs.x2), ("difference", differences)):
-            span = float(values.min()), float(values.max())
-            if name in self._sums:
-                self._sums[name].add(values, lowest=span[0], highest=span[1])
+        for name, values in (("x1", block.pairs.x1), ("x2", block.pairs.x2)):
+            self._scores[name].add(values, lowest=float(values.min()), highest=float(values.max()))
+        ranges = ((float(differences.min()), float(differences.max())),) * 2
         if self._of_others is None:
-            self._square.add(differences, differences, ranges=(span, span))
+            masks = (None, block.is_wrong)[: self._masks]
+            self._square.add(differences, differences, masks, ranges=ranges)
             return
         for side, total in ((~block.is_correct, self._of_others), (block.is_correct, self._square)):
             of_side = differences.take(np.flatnonzero(side))  # several times as quick as by the mask
-            total.add(of_side, of_side, ranges=(span, span))
+            total.add(of_side, of_side, [None] * self._masks, ranges=ranges)
 
     def totals(self) -> dict[str, Any]:
         """Return the sums as fields of totals."""
-        sums = {f"{name}_sum": accumulator.total for name, accumulator in self._sums.items()}
-        square = self._square.totals[0]
+        sums: dict[str, ExactSum] = {f"{name}_sum": scores.total for name, scores in self._scores.items()}
+        square, *of_masks = self._square.totals
         if self._of_others is not None:
-            sums["square_sum"] = self._of_others.totals[0]
+            sums["square_sum"], *others = self._of_others.totals
             square += sums["square_sum"]
+            of_masks = [*map(add, of_masks, others), *others]
+        sums |= zip(("difference_sum", "loss_sum"), of_masks, strict=False)
+        if "loss_sum" in sums:
+            sums["loss_sum"] = ExactSum() - sums["loss_sum"]
         return {**sums, "difference_square_sum": square}
 
 
