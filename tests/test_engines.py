@@ -18,6 +18,8 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import reduce
 from itertools import pairwise
+from threading import Event
+from threading import enumerate as enumerate_threads
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -725,3 +727,33 @@ def test_few_shards_are_under_way_at_a_time(tmp_path: Path, monkeypatch: pytest.
     next(parts)
     assert asked <= 2 + 4
     assert sum(part.counts.pairs for part in parts) + 1 == len(PAIRS)
+
+
+def test_threads_carry_out_calls_in_order_and_forget_those_that_wait() -> None:
+    """A call that fails says so to whoever asks for its result, and the next one is carried out all the same."""
+    begun, goes_on, carried_out = Event(), Event(), list[int]()
+
+    def first() -> None:
+        begun.set()
+        assert goes_on.wait(60)
+
+    pool = local._Pool(1)
+    calls = [pool.submit(work) for work in (first, lambda: 1 // 0, lambda: carried_out.append(2))]
+    assert begun.wait(60)
+    goes_on.set()
+    with pytest.raises(ZeroDivisionError):
+        calls[1].result()
+    assert calls[2].result() is None
+    assert carried_out == [2]
+    begun.clear()
+    goes_on.clear()
+    last = pool.submit(first)
+    assert begun.wait(60)
+    pool.submit(lambda: carried_out.append(4))
+    pool.end()
+    goes_on.set()
+    last.result()
+    for thread in enumerate_threads():
+        if thread.name == "mrl":
+            thread.join(60)
+    assert carried_out == [2]

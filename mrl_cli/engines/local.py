@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from itertools import chain, islice
+from threading import Condition, Lock, Thread
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.engines.base import Job, Part, part_of
@@ -11,7 +13,7 @@ from mrl_cli.errors import MrlError, UnsplittableTextError
 from mrl_cli.inputs import Shard, Source, shards_of
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     Run = Generator[Part, None, Shard | None]
 
@@ -61,14 +63,12 @@ def _in_turn(shards: Iterator[Shard], job: Job) -> Run:
 
 def _threaded(shards: Iterator[Shard], job: Job, jobs: int) -> Run:
     """As `_in_turn`, with threads."""
-    from concurrent.futures import ThreadPoolExecutor  # a small file never needs it
-
-    pool = ThreadPoolExecutor(jobs, thread_name_prefix="mrl")
-    under_way: deque[tuple[Shard, Any]] = deque()
+    pool = _Pool(jobs)
+    under_way: deque[tuple[Shard, _Call]] = deque()
     try:
         try:
             for shard in shards:
-                under_way.append((shard, pool.submit(part_of, shard, job)))
+                under_way.append((shard, pool.submit(partial(part_of, shard, job))))
                 if len(under_way) > jobs:
                     yield from _first_done(under_way)
         except MrlError:  # what cannot be read on: what was read before comes first
@@ -80,11 +80,75 @@ def _threaded(shards: Iterator[Shard], job: Job, jobs: int) -> Run:
     except UnsplittableTextError:
         return under_way[0][0]
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.end()
     return None
 
 
-def _first_done(under_way: deque[tuple[Shard, Any]]) -> Iterator[Part]:
+def _first_done(under_way: deque[tuple[Shard, _Call]]) -> Iterator[Part]:
     part = under_way[0][1].result()
     under_way.popleft()
     yield part
+
+
+class _Pool:
+    """Threads that carry out calls, the earliest first.
+
+    To import the standard library's takes 3 % of a run over a million rows: it brings logging.
+    """
+
+    def __init__(self, most_threads: int) -> None:
+        self._places, self._calls, self._changed = most_threads, deque[_Call](), Condition()
+
+    def submit(self, work: Callable[[], Any]) -> _Call:
+        """Let a thread carry out a call, the next that has time."""
+        call = _Call(work)
+        with self._changed:
+            self._calls.append(call)
+            self._changed.notify()
+        if self._places:
+            self._places -= 1
+            Thread(target=self._serve, name="mrl", daemon=True).start()  # a generator may be left, and never ended
+        return call
+
+    def end(self) -> None:
+        """Forget the calls that wait; threads end with the one that they are at."""
+        with self._changed:
+            self._calls = deque([_END])
+            self._changed.notify_all()
+
+    def _serve(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._calls)
+                call = self._calls[0]
+                if call is _END:
+                    return
+                self._calls.popleft()
+            call.carry_out()
+
+
+class _Call:
+    """A call that a thread carries out, and what comes of it."""
+
+    def __init__(self, work: Callable[[], Any]) -> None:
+        self._work, self._done = work, Lock()
+        self._error: BaseException | None = None
+        self._done.acquire()
+
+    def carry_out(self) -> None:
+        """Call, and keep what is returned or raised."""
+        try:
+            self._part = self._work()
+        except BaseException as error:  # noqa: BLE001 (whoever asks for the result gets it)
+            self._error = error
+        self._done.release()
+
+    def result(self) -> Any:
+        """Wait for the call; return what it returned, or raise what it raised."""
+        with self._done:
+            if self._error is not None:
+                raise self._error
+            return self._part
+
+
+_END = _Call(lambda: None)
