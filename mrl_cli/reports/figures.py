@@ -357,9 +357,8 @@ def each(groups: Any, key: str) -> list[float]:
 
 def mean_of(values: Iterable[float]) -> float:
     """Return the mean of values, whose sum is rounded once; NaN without values, and where one of them is NaN."""
-    known = list(values)
-    is_known = bool(known) and all(map(math.isfinite, known))
-    return ExactSum.of_few(known).over(len(known)) if is_known else math.nan
+    known = np.fromiter(values, np.float64)
+    return ExactSum.of(known).over(known.size) if known.size and np.isfinite(known).all() else math.nan
 
 
 def average_of(sections: Iterable[dict[str, Any]]) -> float:
