@@ -304,15 +304,14 @@ def sums_of_pieces(pieces: Sequence[Piece], size: int, most: int) -> SumsByCode:
     sizes = [piece.largest for piece in pieces]
     largest = max((each for each in sizes if each < HUGE), default=0.0)
     for piece, of_piece in zip(pieces, sizes, strict=True):
-        for block in piece.blocks():
-            terms = block.terms() if of_piece < HUGE else []
-            if not terms:
-                rare.add(block.sums(size))
-            for added, values, most_of_it in zip(parts, terms, (largest, largest * 2.0**-52), strict=False):
-                for place, (part, places) in enumerate(extracted(values, most_of_it, most)):
-                    if place == len(added):
-                        added.append(np.zeros(size))
-                    np.add.at(added[place], block.codes if places is None else block.codes[places], part)
+        terms = piece.terms() if of_piece < HUGE else []
+        if not terms:
+            rare.add(piece.sums(size))
+        for added, values, most_of_it in zip(parts, terms, (largest, largest * 2.0**-52), strict=False):
+            for place, (part, places) in enumerate(extracted(values, most_of_it, most)):
+                if place == len(added):
+                    added.append(np.zeros(size))
+                np.add.at(added[place], piece.codes if places is None else piece.codes[places], part)
     return SumsByCode([*parts[0], *parts[1], *rare.parts], rare.others)
 
 
