@@ -226,8 +226,9 @@ class LedgerRows(NamedTuple):
     def summed(self) -> LedgerBlock:
         """Return what the pairs add to their keys."""
         counts = counts_by_code(self.states, self.codes, self.size, STATES)
-        runs = Runs.of(self.codes, counts.sum(axis=1))
-        codes = self.codes if runs is None else runs.arranged(self.codes)
+        pairs = counts.sum(axis=1)
+        runs = Runs.of(self.codes, pairs)
+        codes = self.codes if runs is None else np.repeat(np.arange(self.size), pairs)
 
         @lru_cache(maxsize=2)  # what stands side by side in `terms` has them in common
         def arranged(name: str) -> NDArray[np.float64]:
