@@ -52,7 +52,7 @@ def mean(sums: Sums) -> float:
 @pytest.mark.parametrize("name", CASES)
 def test_no_mistakes_are_left_out_that_give_the_value(name: str) -> None:
     case = CASES[name]
-    exact, estimates = mistaken_sums(case, 2)[0], dict(screened._estimates(case, mistaken_sums(case, 1)[0]))
+    exact, estimates = mistaken_sums(case, 2), dict(screened._estimates(case, mistaken_sums(case, 1)))
     assert exact.keys() <= estimates.keys()
     for rule in (mean, *(rule for _, rule in RULES.values())):
         values = {names: rule(sums) for names, sums in exact.items() if np.isfinite(rule(sums))}
@@ -61,15 +61,15 @@ def test_no_mistakes_are_left_out_that_give_the_value(name: str) -> None:
 
 def test_what_gives_the_value_is_exact_and_so_is_all_beside_it() -> None:
     pairs = AllPairs(CASES["plain"])
-    singles, whole = mistaken_sums(pairs.case, 1)[0], mistaken_sums(pairs.case, 2)
-    value = mean(list(whole[0].values())[100])
+    singles, whole = mistaken_sums(pairs.case, 1), mistaken_sums(pairs.case, 2)
+    value = mean(list(whole.values())[100])
     assert two_mistakes(pairs, singles, mean, Aim(value, 1e-12)) == whole
     assert two_mistakes(pairs, singles, mean, None) == whole
 
 
 def test_few_are_added_up_where_nothing_gives_the_value(monkeypatch: pytest.MonkeyPatch) -> None:
     pairs = AllPairs(CASES["plain"])
-    singles, whole = mistaken_sums(pairs.case, 1)[0], mistaken_sums(pairs.case, 2)[0]
+    singles, whole = mistaken_sums(pairs.case, 1), mistaken_sums(pairs.case, 2)
     added: list[bool] = []
     may_give = Estimate.may_give
 
@@ -78,7 +78,7 @@ def test_few_are_added_up_where_nothing_gives_the_value(monkeypatch: pytest.Monk
         return added[-1]
 
     monkeypatch.setattr(Estimate, "may_give", noted)
-    sums, _ = two_mistakes(pairs, singles, mean, Aim(1.2345, 1e-9))
+    sums = two_mistakes(pairs, singles, mean, Aim(1.2345, 1e-9))
     assert sums.keys() == whole.keys()
     assert 0 < sum(added) < len(added) / 4
     assert "two_mistakes" not in vars(pairs)

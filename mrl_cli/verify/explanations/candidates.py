@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from mrl_cli.dtypes import Doubles
     from mrl_cli.reports.base import Report
+    from mrl_cli.verify.explanations.parts import MistakenSums
 
     Solved = Callable[[float], Iterable[tuple["Candidate", float]]]  # by the room that there is
 
@@ -102,19 +103,19 @@ def value_stages(
     if weighted is not None:
         others = [*_reweighted(parts.right, reduction, weighted), *_macro(parts, left_out), *_log_of_mean(parts)]
         yield Stage(others, is_simple=True)
-        yield Stage(_named(value, parts.sums, parts.hints), is_simple=True)
+        yield Stage(_named(value, parts.sums), is_simple=True)
         yield Stage([], solved=solved)
         return
     others = [*_reductions(parts, reduction, left_out), *_macro(parts, left_out), *_narrow(parts, reduction)]
     others += [*_of_all_items(parts, pairs.case), *_log_of_mean(parts)]
     # Tried together, as some give the same: margin - mean(d) is a mean without a clamp, and a loss of mean(d).
-    yield Stage([*others, *_named(value, parts.sums, parts.hints)], is_simple=True)
+    yield Stage([*others, *_named(value, parts.sums)], is_simple=True)
     yield Stage([], solved=solved)
     yield Stage([*_broadcasts(pairs, reduction), *_added_up(pairs, reduction)], is_simple=True)
     for sizes in (COMMON_BATCHES, _all_sizes(parts)):
         batches = list(_batches(parts.tail, parts.right.total, parts.right.pairs, sizes))
         yield Stage(batches, is_dense=True, is_common=sizes is COMMON_BATCHES)
-    yield Stage([*_reduced_too(parts, reduction), *_named(value, *two_mistakes(pairs, parts.sums, value, aim))])
+    yield Stage([*_reduced_too(parts, reduction), *_named(value, two_mistakes(pairs, parts.sums, value, aim))])
 
 
 def accuracy_stages(
@@ -133,16 +134,14 @@ def accuracy_stages(
     others = [key for key in figures if key.startswith("accuracy_") and key not in RULES]
     taken_for_it = [*_accuracies(name, right, left_out), *(_figure(key, name, figures[key]) for key in others)]
     yield Stage([*taken_for_it, *_macro(parts, left_out, rule)], is_simple=True)
-    yield Stage(_named(rule, parts.sums, parts.hints), is_simple=True)
+    yield Stage(_named(rule, parts.sums), is_simple=True)
     for sizes in (COMMON_BATCHES, _all_sizes(parts)):
         yield Stage(list(_batch_accuracies(name, parts, sizes)), is_dense=True, is_common=sizes is COMMON_BATCHES)
-    yield Stage(_named(rule, *two_mistakes(pairs, parts.sums, rule, aim)))
+    yield Stage(_named(rule, two_mistakes(pairs, parts.sums, rule, aim)))
 
 
-def _named(
-    rule: Callable[[Sums], float], sums: Mapping[tuple[str, ...], Sums], hints: Mapping[tuple[str, ...], str]
-) -> list[Candidate]:
-    return [Candidate(" and ".join(names), rule(of), hints.get(names)) for names, of in sums.items()]
+def _named(rule: Callable[[Sums], float], sums: MistakenSums) -> list[Candidate]:
+    return [Candidate(" and ".join(names), rule(of), of.hint) for names, of in sums.items()]
 
 
 def numbers_in(report: Report) -> dict[str, float]:
@@ -294,8 +293,8 @@ def _reduced_too(parts: ValueParts, reduction: str) -> Iterator[Candidate]:
     """Yield the value under a mistake and another reduction."""
     other = OTHER[reduction]
     for names, sums in parts.sums.items():
-        name, hint = " and ".join(names), parts.hints.get(names)
-        of_other = f"--reduction {other} {hint}" if hint and hint.startswith("--") else None
+        name = " and ".join(names)
+        of_other = f"--reduction {other} {sums.hint}" if sums.hint and sums.hint.startswith("--") else None
         yield Candidate(f"{name} and it is the {other}", sums.value(other), of_other)
         yield Candidate(f"{name} and {NOT_ZERO_ONLY}", sums.total / max(1, sums.active))
 

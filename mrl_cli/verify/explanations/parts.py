@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from mrl_cli.dtypes import Array, Doubles
 
-    MistakenSums = tuple[dict[tuple[str, ...], "Sums"], dict[tuple[str, ...], str]]  # and options, by names
+    MistakenSums = dict[tuple[str, ...], "Sums"]  # by the names of the mistakes
 
 LARGEST_BATCH = 65536
 SQUARE_PAIRS = 6000  # other losses take n * n steps: no more rows than these
@@ -44,7 +44,7 @@ class Sums(NamedTuple):
     """What some losses add up to: their sum, what it is divided by for the mean, and how many are not 0.
 
     The divisor is how many there are; of weighted losses, the sum of the weights. Of the `pairs`, `correct` have
-    y(x1 - x2) above 0 and `tied` have 0.
+    y(x1 - x2) above 0 and `tied` have 0. `hint` are the options with which mrl computes such losses, if any.
     """
 
     total: float = 0.0
@@ -53,23 +53,23 @@ class Sums(NamedTuple):
     pairs: int = 0
     correct: int = 0
     tied: int = 0
+    hint: str | None = None
 
     @classmethod
-    def of(cls, losses: Doubles, agreement: Doubles, weights: Doubles | None = None) -> Sums:
+    def of(cls, losses: Doubles, agreement: Doubles, weights: Doubles | None = None, hint: str | None = None) -> Sums:
         """Return the sums of losses, and the counts of pairs by their y(x1 - x2)."""
         counts = losses.size, int(np.count_nonzero(agreement > 0)), int(np.count_nonzero(agreement == 0))
-        active = int(np.count_nonzero(losses))
         with np.errstate(all="ignore"):
-            if weights is None:
-                return cls(float(losses.sum()), losses.size, active, *counts)
-            return cls(float((weights * losses).sum()), float(weights.sum()), active, *counts)
+            total, divisor = (losses, losses.size) if weights is None else (weights * losses, float(weights.sum()))
+            return cls(float(total.sum()), divisor, int(np.count_nonzero(losses)), *counts, hint)
 
     def value(self, reduction: str) -> float:
         """Return the sum, or the mean: 0 without losses."""
         return self.total / (self.divisor or 1) if reduction == "mean" else self.total
 
     def __add__(self, other: Sums) -> Sums:  # type: ignore[override]
-        return Sums._make(one + another for one, another in zip(self, other, strict=True))
+        numbers = (one + another for one, another in zip(self[:-1], other[:-1], strict=True))
+        return Sums._make((*numbers, other.hint or self.hint))
 
 
 @light_dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class ValueParts:
     """The sums and counts that values are made of, over pairs in input order; `ValueParts()` is the identity of `+`.
 
     `right` are those of the right losses, `tied` of pairs with x1 = x2, `sums` of the losses of each mistake, weighted
-    where there are weights, `hints` the options with which mrl computes so; `groups` are those of each group.
+    where there are weights; `groups` are those of each group.
     `agreement` and `margin` are sums over pairs. `tail` are the last right losses, and `sides` on which side of 0 their
     y(x1 - x2) are.
     """
@@ -85,7 +85,6 @@ class ValueParts:
     right: Sums = Sums()
     tied: Sums = Sums()
     sums: dict[tuple[str, ...], Sums] = field(default_factory=dict)
-    hints: dict[tuple[str, ...], str] = field(default_factory=dict)
     groups: dict[Any, Sums] = field(default_factory=dict)
     agreement: float = 0.0
     margin: float = 0.0
@@ -97,7 +96,6 @@ class ValueParts:
             self.right + other.right,
             self.tied + other.tied,
             merged(self.sums, other.sums),
-            self.hints | other.hints,
             merged(self.groups, other.groups),
             self.agreement + other.agreement,
             self.margin + other.margin,
@@ -113,7 +111,7 @@ def value_parts(case: Case, *, weights: Doubles | None = None, groups: Array | N
     return ValueParts(
         Sums.of(losses, agreement),
         Sums.of(losses[is_tied], agreement[is_tied]),
-        *mistaken_sums(case, 1, weights),
+        mistaken_sums(case, 1, weights),
         {} if groups is None else _by_group(groups, losses, agreement, weights),
         float(agreement.sum()),
         float(np.broadcast_to(np.asarray(case.margin), losses.shape).sum()),
@@ -125,18 +123,12 @@ def value_parts(case: Case, *, weights: Doubles | None = None, groups: Array | N
 def mistaken_sums(
     case: Case, count: int, weights: Doubles | None = None, only: Collection[tuple[str, ...]] | None = None
 ) -> MistakenSums:
-    """Return the sums under each so many mistakes at once, and the options with which mrl computes so, by name.
-
-    With `only`, those of these names.
-    """
-    sums: dict[tuple[str, ...], Sums] = {}
-    hints: dict[tuple[str, ...], str] = {}
+    """Return the sums under each so many mistakes at once; with `only`, those of these names."""
     own = agreement_of(case)
-    for names, made in mistakes(case, count, but("shifted"), only) if own.size else ():
-        sums[names] = Sums.of(losses_of(made), agreement_beside(case, own, made), weights)
-        if hint := options_of(case, made):
-            hints[names] = hint
-    return sums, hints
+    return {
+        names: Sums.of(losses_of(made), agreement_beside(case, own, made), weights, options_of(case, made))
+        for names, made in (mistakes(case, count, but("shifted"), only) if own.size else ())
+    }
 
 
 def agreement_beside(case: Case, own: Doubles, made: Case) -> Doubles:

@@ -17,12 +17,11 @@ from mrl_cli.verify.explanations.hypotheses import but, mistakes
 from mrl_cli.verify.explanations.parts import AllPairs, Sums, agreement_beside, mistaken_sums
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from mrl_cli.dtypes import Doubles, Wholes
     from mrl_cli.verify.explanations.parts import MistakenSums
 
-    SumsByNames = Mapping[tuple[str, ...], Sums]
     Rule = Callable[[Sums], float]
 
 FEWEST_PAIRS = 100_000  # of fewer all are added up: that takes a second or two
@@ -55,7 +54,7 @@ class Estimate(NamedTuple):
         return not abs(value - aim.value) > room  # NaN may be anything
 
 
-def two_mistakes(pairs: AllPairs, singles: SumsByNames, rule: Rule, aim: Aim | None) -> MistakenSums:
+def two_mistakes(pairs: AllPairs, singles: MistakenSums, rule: Rule, aim: Aim | None) -> MistakenSums:
     """Return the sums under each two mistakes: exact where any of them gives the value, else those far from it about.
 
     `singles` are those under one. Where nothing gives the value, nothing is claimed, and it is only asked how densely
@@ -65,13 +64,13 @@ def two_mistakes(pairs: AllPairs, singles: SumsByNames, rule: Rule, aim: Aim | N
         return pairs.two_mistakes
     estimates = dict(_estimates(pairs.case, singles))
     near = {names for names, one in estimates.items() if one.may_give(rule, aim)}
-    exact, _ = mistaken_sums(pairs.case, 2, only=near)
+    exact = mistaken_sums(pairs.case, 2, only=near)
     if any(abs(rule(sums) - aim.value) <= aim.reach for sums in exact.values()):
         return pairs.two_mistakes
-    return {names: one.sums for names, one in estimates.items() if names not in near} | exact, {}
+    return {names: one.sums for names, one in estimates.items() if names not in near} | exact
 
 
-def _estimates(case: Case, singles: SumsByNames) -> Iterator[tuple[tuple[str, ...], Estimate]]:
+def _estimates(case: Case, singles: MistakenSums) -> Iterator[tuple[tuple[str, ...], Estimate]]:
     rows, weights = _sample_of(case)
     some = case.taken(rows)
     own = agreement_of(some)
@@ -90,7 +89,7 @@ def _estimates(case: Case, singles: SumsByNames) -> Iterator[tuple[tuple[str, ..
         bases = [(singles[base], of_one[base]) for base in ((name,) for name in names) if base in of_one]
         known = [(base, *_added(columns - of_base, weights, most)) for base, of_base in bases or [nothing]]
         base, added, off = min(known, key=lambda one: one[2])
-        sums = {name: getattr(base, name) + more for name, more in zip(ESTIMATED, added, strict=True)}
+        sums: dict[str, Any] = {name: getattr(base, name) + more for name, more in zip(ESTIMATED, added, strict=True)}
         yield names, Estimate(nothing[0]._replace(**sums), off)
 
 
