@@ -16,7 +16,7 @@ from mrl_cli.verify.functions.caller import Caller, FunctionError, Held, RaisedE
 from mrl_cli.verify.functions.gradients import Gradients
 from mrl_cli.verify.functions.loading import place_of
 from mrl_cli.verify.functions.mistakes import explanations_of
-from mrl_cli.verify.validators import Compared, Tolerance, check_of, compared
+from mrl_cli.verify.validators import Compared, Tolerance, check_of, compared, merged
 from mrl_cli.verify.vectors import Vector, trials
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class Suite:
         self._held: list[Held] = []
         self._not_taken: dict[str, str] = {}
         self._kinds_noted: set[str] = set()
+        self._is_smooth = LOSSES[plan.loss.name].power == 0
         path, self._line = place_of(function)
         self._path = path or reference
 
@@ -71,21 +72,19 @@ class Suite:
         try:
             self._caller = Caller(self._function, self._plan, self._margin)
         except FunctionError as error:
-            return self._validation([CheckResult(CALL_CHECK, passed=False, pairs=0, note=str(error))], [])
+            return self._validation([CheckResult(CALL_CHECK, passed=False, pairs=0, note=str(error))])
         self._gradients = Gradients(self._caller)
         for trial in trials(self._plan, self._caller.margin, self._dtype):
             self._hold(trial)
         changed = len(self._caller.changed)
-        checks = [
-            *self._checks.values(),
-            CheckResult(INPUTS_CHECK, not changed, self._caller.calls, mismatches=changed),
-        ]
+        self._enter(CheckResult(INPUTS_CHECK, not changed, self._caller.calls, mismatches=changed))
+        checks = list(self._checks.values())
         explained = explanations_of(self._held, self._caller, self._plan)
         if explained:  # which says more than that something is off
             checks = [replace(check, note=None) for check in checks]
-        return self._validation(checks, explained)
+        return self._validation(checks, explanations=tuple(explained), notes=tuple(self._notes()))
 
-    def _validation(self, checks: list[CheckResult], explained: list[Any]) -> Validation:
+    def _validation(self, checks: list[CheckResult], **others: Any) -> Validation:
         firsts = [one for found in self._mismatches.values() for one in found][:MISMATCHES_SHOWN]
         return Validation(
             function=self._reference,
@@ -95,14 +94,11 @@ class Suite:
             checks=tuple(checks),
             mismatches=tuple(firsts),
             mismatch_count=sum(check.mismatches for check in checks),
-            explanations=tuple(explained),
-            notes=tuple(self._notes()),
+            **others,
         )
 
     def _notes(self) -> list[str]:
-        caller = getattr(self, "_caller", None)
-        if caller is None:
-            return []
+        caller = self._caller
         notes = [caller.text, self._gradients.words or "it has no gradients that could be held to anything"]
         if caller.margin is not None and self._margin is None and LOSSES[self._plan.loss.name].has_margin:
             notes.append(
@@ -111,7 +107,6 @@ class Suite:
         return notes + [f"not taken, so not checked: {oddity} ({why})" for oddity, why in self._not_taken.items()]
 
     def _hold(self, trial: Vector) -> None:
-        """Hold a function to a trial."""
         held = Held(trial)
         self._held.append(held)
         steps = {"losses": self._hold_losses, "sum and mean": self._hold_sums, "gradients": self._hold_gradients}
@@ -129,8 +124,7 @@ class Suite:
                     return
 
     def _enter(self, check: CheckResult) -> None:
-        known = self._checks.get(check.name)
-        self._checks[check.name] = check if known is None else known + check
+        self._checks = merged(self._checks, {check.name: check})
 
     def _noted(self, what: str, text: str) -> str | None:
         """Return a note, the first time that there is one of its kind."""
@@ -156,13 +150,12 @@ class Suite:
         with np.errstate(all="ignore"):
             slopes = np.abs(trial.gradients)
             terms = [np.abs(values.astype(np.float64)) * room for values in (trial.x1, trial.x2)]
-            smooth = 0.0 if LOSSES[self._plan.loss.name].power else self._curvature(trial) * ULPS * EPS[trial.dtype]
+            smooth = self._curvature(trial) * ULPS * EPS[trial.dtype] if self._is_smooth else 0.0
             moved = slopes * terms[0] + slopes * terms[1]  # not added up before: they may be the largest numbers
             return np.asarray(moved + (np.abs(trial.losses) + abs(trial.margin)) * room + smooth + FLUSHED[trial.dtype])
 
     def _share(self, trial: Vector) -> float:
-        is_smooth = LOSSES[self._plan.loss.name].power == 0
-        return SMOOTH_ROOM[trial.dtype] if is_smooth else ULPS * EPS[trial.dtype]
+        return SMOOTH_ROOM[trial.dtype] if self._is_smooth else ULPS * EPS[trial.dtype]
 
     def _compared(self, right: Doubles, got: Doubles, dtype: str, room: Any) -> Compared:
         tolerance = Tolerance(0.0, room) if self._allowed is None else self._allowed

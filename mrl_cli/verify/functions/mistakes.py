@@ -31,6 +31,7 @@ EACH = "the reduction is ignored: the loss of each pair is returned"
 MOST_OF = 0.9  # of what is wrong, at least, must come of a mistake
 LEAST_ALIKE = 10  # numbers show that they are all multiplied by one factor
 ALIKE = 0.999  # of the numbers in which a mistake differs from what is right must be what the mistake gives
+REDUCE: dict[str, Callable[..., Any]] = {"mean": np.mean, "sum": np.sum}
 
 
 def explanations_of(held: Sequence[Held], caller: Caller, plan: Plan) -> list[Explanation]:
@@ -41,21 +42,15 @@ def explanations_of(held: Sequence[Held], caller: Caller, plan: Plan) -> list[Ex
         found = [next(filter(None, _of_losses(held, plain, caller, plan)), None), _of_sums(held, plan)]
         if is_right:
             found += [_mean_of_nothing(held), _of_gradients(held, plan)]
-    found.append(_of_inputs(caller))
+    if caller.changed:  # which belong to the caller
+        changed = " and ".join(slot.name for slot in caller.convention.given if slot.role in caller.changed)
+        found.append(_named(f"it changes its inputs: {changed}", caller.calls, of="calls"))
     return [explanation for explanation in found if explanation is not None]
 
 
 def _named(text: str, hits: int, rows: int = 0, telling: int = 0, of: str = "losses") -> Explanation:
     """Return a mistake that gives so many of the rows: of all of these, and of those that tell, where none are said."""
     return Explanation(text, hits, rows or hits, telling or hits, of=of)
-
-
-def _of_inputs(caller: Caller) -> Explanation | None:
-    """Name inputs that were changed, which belong to the caller."""
-    if not caller.changed:
-        return None
-    changed = " and ".join(slot.name for slot in caller.convention.given if slot.role in caller.changed)
-    return _named(f"it changes its inputs: {changed}", caller.calls, of="calls")
 
 
 def _of_losses(held: Sequence[Held], plain: Sequence[Held], caller: Caller, plan: Plan) -> Iterator[Explanation | None]:
@@ -68,12 +63,29 @@ def _of_losses(held: Sequence[Held], plain: Sequence[Held], caller: Caller, plan
             yield _other_labels(of_dtype, caller, plan)
             yield _in_column(of_dtype, plan, dtype)
             own, right = _joined(one.own for one in of_dtype), _joined(one.trial.losses for one in of_dtype)
-            yield _whole(own, right)
-            yield _narrow(of_dtype, dtype)
+            bad = right != np.trunc(right)
+            if np.array_equal(own, np.trunc(right)) and bad.any():
+                yield _named("losses are cut off to whole numbers", right.size, telling=int(bad.sum()))
+            if narrow := [one for one in of_dtype if one.dtype in _NARROWER[dtype]]:
+                text = f"the arithmetic is narrow: it returns {narrow[0].dtype} for scores of {dtype}"
+                yield _named(text, len(narrow), len(of_dtype), of="results")
             yield _multiplied("every loss", own, right, "losses")
             break
-    for text in _NOT_FINITE:
-        yield _not_finite(held, text)
+    there = [one for one in held if one.is_of_pairs]
+    wrong = sum(int(one.are_wrong.sum()) for one in there)
+    for text, is_so in _NOT_FINITE.items():
+        masks = [is_so(one.own, one.trial.losses) for one in there]
+        hits = sum(int(mask.sum()) for mask in masks)
+        if hits and hits >= MOST_OF * wrong:
+            yield _named(text, hits, sum(mask.size for mask in masks))
+
+
+_NARROWER = {"float64": ("float32", "float16", "bfloat16"), "float32": ("float16", "bfloat16")}
+_NOT_FINITE: dict[str, Callable[[Doubles, Doubles], Mask]] = {
+    "a loss is NaN where it should be a number": lambda own, right: np.isnan(own) & ~np.isnan(right),
+    "a loss overflows where it should be finite": lambda own, right: np.isinf(own) & np.isfinite(right),
+    "NaN is lost: a NaN score gets a number as its loss": lambda own, right: np.isfinite(own) & np.isnan(right),
+}
 
 
 def _joined(arrays: Iterable[Array]) -> Array:
@@ -87,10 +99,10 @@ def _one_for_all(held: Sequence[Held]) -> Explanation | None:
     if not wrong:
         return None
     words = "one number"
-    for name, reduce in (("the mean", np.mean), ("the sum", np.sum)):
+    for name, reduce in REDUCE.items():
         right = ((one.losses, np.asarray(reduce(one.trial.losses))) for one in wrong if _are_moderate(one))
         if all(_fits(got, expected, 1e-4).all() for got, expected in right):
-            words = name
+            words = f"the {name}"
     text = f"the reduction is ignored: {words} is returned, not the loss of each pair"
     return _named(text, len(wrong), len(asked), of="results")
 
@@ -144,39 +156,15 @@ def _other_labels(held: Sequence[Held], caller: Caller, plan: Plan) -> Explanati
     return _named(text, own.size, telling=int(one.are_wrong.sum()))
 
 
-def _whole(own: Doubles, right: Doubles) -> Explanation | None:
-    """Name losses that are cut off to integers."""
-    bad = right != np.trunc(right)
-    if not np.array_equal(own, np.trunc(right)) or not bad.any():
-        return None
-    return _named("losses are cut off to whole numbers", right.size, telling=int(bad.sum()))
-
-
 def _multiplied(what: str, own: Doubles, right: Doubles, of: str) -> Explanation | None:
     """Name numbers that are all too large or too small by one factor."""
-    factor, telling = _factor(own, right)
-    text = f"{what} is {factor:.6g} times the right one"
-    return _named(text, own.size, telling=telling, of=of) if telling >= LEAST_ALIKE else None
-
-
-def _factor(own: Doubles, right: Doubles) -> tuple[float, int]:
-    """Return by what the right numbers are multiplied, and how many show it; NaN and 0 where it is nothing for all."""
     telling = np.isfinite(right) & (right != 0)
-    factor = float(np.median(own[telling] / right[telling])) if telling.any() else math.nan
-    is_one = math.isfinite(factor) and factor != 0 and _fits(own, factor * right).all()
-    return (factor, int(telling.sum())) if is_one else (math.nan, 0)
-
-
-def _narrow(held: Sequence[Held], dtype: str) -> Explanation | None:
-    """Name a result that is narrower than the scores."""
-    narrow = [one for one in held if one.dtype in _NARROWER[dtype]]
-    if not narrow:
+    if telling.sum() < LEAST_ALIKE:
         return None
-    text = f"the arithmetic is narrow: it returns {narrow[0].dtype} for scores of {dtype}"
-    return _named(text, len(narrow), len(held), of="results")
-
-
-_NARROWER = {"float64": ("float32", "float16", "bfloat16"), "float32": ("float16", "bfloat16")}
+    factor = float(np.median(own[telling] / right[telling]))
+    if not math.isfinite(factor) or factor == 0 or not _fits(own, factor * right).all():
+        return None
+    return _named(f"{what} is {factor:.6g} times the right one", own.size, telling=int(telling.sum()), of=of)
 
 
 def _mixed(held: Sequence[Held], caller: Caller, plan: Plan) -> Explanation | None:
@@ -212,58 +200,30 @@ def _grids(held: Held, plan: Plan) -> Iterator[tuple[str, Doubles]]:
         yield f"{column} is (n, 1) beside others of (n,)", np.asarray(losses)
 
 
-def _not_finite(held: Sequence[Held], text: str) -> Explanation | None:
-    """Name what happens to NaN and infinities, by the text of `_NOT_FINITE`."""
-    there = [one for one in held if one.is_of_pairs]
-    masks = [_NOT_FINITE[text](one.own, one.trial.losses) for one in there]
-    hits, rows = sum(int(mask.sum()) for mask in masks), sum(mask.size for mask in masks)
-    wrong = sum(int(one.are_wrong.sum()) for one in there)
-    return _named(text, hits, rows) if hits and hits >= MOST_OF * wrong else None
-
-
-_NOT_FINITE: dict[str, Callable[[Doubles, Doubles], Mask]] = {
-    "a loss is NaN where it should be a number": lambda own, right: np.isnan(own) & ~np.isnan(right),
-    "a loss overflows where it should be finite": lambda own, right: np.isinf(own) & np.isfinite(right),
-    "NaN is lost: a NaN score gets a number as its loss": lambda own, right: np.isfinite(own) & np.isnan(right),
-}
-
-
 def _of_sums(held: Sequence[Held], plan: Plan) -> Explanation | None:
     """Name how a function reduces its losses, where that is not what it was asked for."""
     usable = [one for one in held if one.reduced and one.is_of_pairs and one.trial.is_finite and one.own.size > 1]
-    wrong = [(one, name) for one in usable for name in one.reduced if not _is_reduced(one, name)]
-    results = [float(got.flat[0]) for one in usable for got in one.reduced.values() if got.size]
+    asked = [(one, name) for one in usable for name in one.reduced]
+    wrong = [(one, name) for one, name in asked if not _is_reduced_to(one.reduced[name], REDUCE[name](one.own))]
+    results = [float(one.reduced[name].flat[0]) for one, name in asked if one.reduced[name].size]
     if wrong and len(results) >= LEAST_ALIKE and len({*results}) == 1:
         text = f"one and the same number is returned for any pairs: {results[0]:g}"
         return _named(text, len(results), telling=len(wrong), of="results")
+    names = {name for _, name in wrong}
     # Arrays of more dimensions show which axis it is; plain ones show the rest.
     wrong.sort(key=lambda found: -len(found[0].trial.shape))
     made = [(one.reduced[name], dict(_reductions(one, name, plan))) for one, name in wrong]
     for text in dict.fromkeys(text for _, values in made for text in values):
         hits = [_is_reduced_to(got, values[text]) for got, values in made if text in values]
         if all(hits):
-            names = {name for _, name in wrong}
-            is_one = (
-                text.startswith(EACH) and len(names) == 1 and len({name for one in usable for name in one.reduced}) > 1
-            )
+            is_one = text.startswith(EACH) and len(names) == 1 < len({name for _, name in asked})
             words = f"the {names.pop()} is over the wrong axis: the loss of each pair is returned" if is_one else text
             return _named(words, len(hits), of="results")
-    return _multiplied_sums(wrong)
-
-
-def _multiplied_sums(wrong: Sequence[tuple[Held, str]]) -> Explanation | None:
-    """Name sums or means that are all too large or too small by one factor."""
-    names = {name for _, name in wrong}
     if len(names) != 1 or any(one.reduced[name].size != 1 for one, name in wrong):
         return None
     name = names.pop()
     own = np.array([float(one.reduced[name].flat[0]) for one, _ in wrong])
-    right = np.array([one.own.sum() if name == "sum" else one.own.mean() for one, _ in wrong])
-    return _multiplied(f"the {name}", own, right, "results")
-
-
-def _is_reduced(held: Held, name: str) -> bool:
-    return _is_reduced_to(held.reduced[name], held.own.sum() if name == "sum" else held.own.mean())
+    return _multiplied(f"the {name}", own, np.array([REDUCE[name](one.own) for one, _ in wrong]), "results")
 
 
 def _is_reduced_to(got: Doubles, value: Any) -> bool:
@@ -274,7 +234,7 @@ def _reductions(held: Held, name: str, plan: Plan) -> Iterator[tuple[str, Any]]:
     """Yield what the losses of a function give when they are reduced in another way than by `name`."""
     losses, shape = held.own, held.trial.shape
     shaped, total, size = losses.reshape(shape), losses.sum(), losses.size
-    reduce = np.mean if name == "mean" else np.sum
+    reduce = REDUCE[name]
     yield EACH, shaped
     yield f"{EACH}, in one row", losses
     if name == "mean":
