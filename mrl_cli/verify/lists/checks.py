@@ -49,7 +49,7 @@ def list_validation(
     of_lists = list(_list_checks(taken, found, Setting.of(plan)))
     checks += of_lists
     if taken.size == verified.lists:
-        whole = _expected_figures(found, taken.query_weights.tolist(), plan)
+        whole = _expected_figures(found, taken.columns["query weight"].tolist(), plan)
         checks += whole.checks("loop", IN_SUM, report, plan.loss.dtype)
         checks.append(listed("loop figures", whole.errors(report, but=IN_SUM), report.pairs))
         if report.groups is not None:
@@ -87,15 +87,15 @@ def _list_checks(taken: Taken, found: Sequence[Expected], setting: Setting) -> I
 
 
 def _named(taken: Taken, place: int) -> str:
-    return "query " + ", ".join(repr(harmless(text, 40)) for text in taken.keys[place])
+    return "query " + ", ".join(repr(harmless(text, 40)) for text in taken.columns["key"][place])
 
 
 def _expected_groups(found: Sequence[Expected], taken: Taken, plan: Plan) -> dict[tuple[str, ...], Figures]:
     """Return what a report must say of each group, by its key."""
     places: dict[tuple[str, ...], list[int]] = {}
-    for place, key in enumerate(taken.keys):
+    for place, key in enumerate(taken.columns["key"]):
         places.setdefault(tuple(key[:-1]), []).append(place)
-    weights = taken.query_weights.tolist()
+    weights = taken.columns["query weight"].tolist()
     return {
         key: _expected_figures([found[place] for place in at], [weights[place] for place in at], plan)
         for key, at in places.items()

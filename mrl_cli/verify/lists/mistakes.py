@@ -25,7 +25,7 @@ from mrl_cli.verify.figures import ratio
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from mrl_cli.dtypes import Doubles
+    from mrl_cli.dtypes import Array, Doubles
     from mrl_cli.reports.base import Report
     from mrl_cli.reports.validate import Explanation
     from mrl_cli.verify.verdict import Expectation, Request
@@ -76,6 +76,11 @@ class Reduced(NamedTuple):
     reduction: str | None = None
     needs_lists: bool = True
 
+    @property
+    def hint(self) -> str | None:
+        """The option with which mrl does so."""
+        return self.reduction and f"--reduction {self.reduction}"
+
 
 # TensorFlow Ranking's Keras losses divide by batch and list size, padded; means of lists come from RAX under vmap.
 REDUCTIONS = (
@@ -95,7 +100,7 @@ REDUCTIONS = (
 
 
 class Way(NamedTuple):
-    """A way to compute each list: what it is called, the options with which mrl does so, and what it adds up to."""
+    """A way to compute each list: what it is called, the options with which mrl does so, and what lists add up to."""
 
     text: str
     hint: str | None
@@ -131,11 +136,11 @@ def claims_of(
 
     `again` hands all lists to a consumer once more.
     """
-    consumer = MistakesConsumer(list(ways_of(request.plan)))
+    ways = list(ways_of(request.plan))
+    consumer = MistakesConsumer(ways)
     again(consumer)
-    ways = list(zip(ways_of(request.plan), consumer.added, strict=True))
     for own in wrong:
-        stages_of = partial(_stages, own.name, ways, report, request.plan)
+        stages_of = partial(_stages, own.name, list(zip(ways, consumer.added, strict=True)), report, request.plan)
         yield from claims_on_figure(own, request, report, stages_of, partial(_as_proven, report=report))
 
 
@@ -156,12 +161,12 @@ def _stages(name: str, ways: Sequence[tuple[Way, Added]], report: Report, plan: 
     if plan.loss.name in LISTWISE and reduction == "mean":
         reduction = "query-mean"
     usual = next(one for one in REDUCTIONS if one.reduction == reduction)
+    unusual = [one for one in REDUCTIONS if one is not usual]
     right, others = ways[0][1], ways[1:]
     yield Stage(
         [
-            Candidate(f"{one.text}, not {usual.text.removeprefix('it is ')}", one.value(right), _hint(one, None))
-            for one in REDUCTIONS
-            if one is not usual
+            Candidate(f"{one.text}, not {usual.text.removeprefix('it is ')}", one.value(right), one.hint)
+            for one in unusual
         ],
         is_simple=True,
     )
@@ -169,18 +174,15 @@ def _stages(name: str, ways: Sequence[tuple[Way, Added]], report: Report, plan: 
     yield from figure_stages(name, figures)
     yield Stage(
         [
-            Candidate(f"{way.text} and {one.text}", one.value(added), _hint(one, way.hint) if way.hint else None)
+            Candidate(
+                f"{way.text} and {one.text}",
+                one.value(added),
+                f"{one.hint} {way.hint}" if one.hint and way.hint and way.hint.startswith("--") else None,
+            )
             for way, added in others
-            for one in REDUCTIONS
-            if one is not usual
+            for one in unusual
         ]
     )
-
-
-def _hint(reduced: Reduced, hint: str | None) -> str | None:
-    if reduced.reduction is None or (hint and not hint.startswith("--")):
-        return None
-    return " ".join([f"--reduction {reduced.reduction}", *([hint] if hint else [])])
 
 
 def _accuracy_stages(name: str, figures: dict[str, float], plan: Plan, right: Added) -> Iterator[Stage]:
@@ -243,12 +245,11 @@ def _loss_ways(plan: Plan) -> Iterator[Way]:
             choice = replace(loss, name=name, margin=margin, parameters=parameters)
             if choice == loss or (name == loss.name and not entry.has_margin):
                 continue
-            words = [] if name == loss.name else [f"it is the {name} loss"]
-            hint = [] if name == loss.name else [f"--loss {name}"]
+            changes = [(f"it is the {name} loss", f"--loss {name}")] if name != loss.name else []
             if margin != loss.margin and entry.has_margin:
-                words += [f"the margin is {margin:g}"]
-                hint += [f"--margin {margin:g}"]
-            yield _way(" and ".join(words), " ".join(hint), choice, ranking)
+                changes += [(f"the margin is {margin:g}", f"--margin {margin:g}")]
+            words, hints = zip(*changes, strict=True)
+            yield _way(" and ".join(words), " ".join(hints), choice, ranking)
 
 
 def _listwise_ways(plan: Plan) -> Iterator[Way]:
@@ -276,28 +277,23 @@ def _added(whole: WholeLists, loss: LossChoice, ranking: Ranking, *, times_size:
     found = measured(lists, loss, ranking)
     sums = found.losses.rounded(lists.size) * (lists.sizes if times_size else 1)
     if loss.name in LISTWISE:
-        added = _of_lists(whole, found.means(sums, is_listwise=True), np.ones(lists.size))
-    else:
-        added = _of_lists(whole, sums, found.divisors)
-    return added._replace(paired=float(_query_weights(whole)[found.pairs > 0].sum()))
+        return _of_lists(whole, found.means(sums, is_listwise=True), np.ones(lists.size), found.pairs)
+    return _of_lists(whole, sums, found.divisors, found.pairs)
 
 
-def _query_weights(whole: WholeLists) -> Doubles:
-    return np.ones(whole.lists.size) if whole.query_weights is None else whole.query_weights
-
-
-def _of_lists(whole: WholeLists, sums: Doubles, divisors: Doubles) -> Added:
+def _of_lists(whole: WholeLists, sums: Doubles, divisors: Doubles, pairs: Array) -> Added:
     means = np.where(divisors > 0, sums / np.where(divisors > 0, divisors, 1.0), math.nan)
-    weights = _query_weights(whole)
-    has_mean = ~np.isnan(means)
+    weights = np.ones(means.size) if whole.query_weights is None else whole.query_weights
+    has_sum, has_mean = ~np.isnan(sums), ~np.isnan(means)
     return Added(
-        float(sums[~np.isnan(sums)].sum()),
-        float(divisors[~np.isnan(sums)].sum()),
+        float(sums[has_sum].sum()),
+        float(divisors[has_sum].sum()),
         float((weights * means)[has_mean].sum()),
         float(weights[has_mean].sum()),
         means.size,
         int(whole.lists.sizes.max(initial=0)),
         float(weights.sum()),
+        float(weights[pairs > 0].sum()),
     )
 
 
@@ -319,4 +315,4 @@ def _with_equal_labels(whole: WholeLists, loss: LossChoice) -> Added:
         equal = measured(Lists(np.append(firsts, order.size), direction, scores), loss, Ranking())
         sums += np.bincount(numbers[firsts], equal.losses.rounded(firsts.size), lists.size)
         pairs += np.bincount(numbers[firsts], equal.pairs, lists.size)
-    return _of_lists(whole, sums, pairs)
+    return _of_lists(whole, sums, pairs, pairs)

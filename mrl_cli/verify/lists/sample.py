@@ -18,9 +18,8 @@ from mrl_cli.reductions.lists import ListConsumer, WholeLists
 from mrl_cli.reductions.queries import PAIR_COUNTS, Queries, QueriesBlock, QueriesConsumer
 
 if TYPE_CHECKING:
-    from mrl_cli.dtypes import Doubles
+    from mrl_cli.dtypes import Array, Doubles
     from mrl_cli.model import Plan, Role
-    from mrl_cli.reductions.keys import Key
 
 MOST_WORK = 4e6  # of all lists: a few seconds. A list takes its size squared, times what one pair takes.
 # What a pair takes of a loss in floats, of LambdaRank's weights, and of the losses of lists, in decimals.
@@ -30,50 +29,41 @@ OF_FLOATS, OF_LAMBDAS, OF_LISTWISE, OF_APPROX_NDCG = 3.0, 8.0, 4.0, 40.0
 class Taken(NamedTuple):
     """Whole lists that were taken, with what the core found for each: `figures` by name, of shape (lists,).
 
-    `keys` are the texts that name them, `hashes` what they were taken by, `work` what validating them takes.
+    `columns` are of each list the `key`, the texts that name it, the `hash` that it was taken by, the `work` that
+    validating it takes, and its `query weight`.
     """
 
-    hashes: np.ndarray[tuple[int], np.dtype[np.uint64]]
-    work: Doubles
-    keys: list[Key]
+    columns: dict[str, Array]
     lists: Lists
-    query_weights: Doubles
     figures: dict[str, Doubles]
 
     @property
     def size(self) -> int:
         """How many lists there are."""
-        return len(self.keys)
+        return self.lists.size
 
     def joined(self, other: Taken) -> Taken:
         """Return the lists of both."""
         ours, theirs = self.lists, other.lists
         starts = np.concatenate([ours.starts, ours.starts[-1] + theirs.starts[1:]])
-        columns: Any = zip(ours[1:], theirs[1:], strict=True)  # weights may be None
+        items: Any = zip(ours[1:], theirs[1:], strict=True)  # weights may be None
         return Taken(
-            np.concatenate([self.hashes, other.hashes]),
-            np.concatenate([self.work, other.work]),
-            [*self.keys, *other.keys],
-            Lists(starts, *(np.concatenate(both) for both in columns if both[1] is not None)),
-            np.concatenate([self.query_weights, other.query_weights]),
+            {name: np.concatenate([values, other.columns[name]]) for name, values in self.columns.items()},
+            Lists(starts, *(np.concatenate(both) for both in items if both[1] is not None)),
             {name: np.concatenate([values, other.figures[name]]) for name, values in self.figures.items()},
         )
 
     def chosen(self, most: int | None) -> Taken:
         """Return the first lists in the order of their hashes: `most`, or as many as the work allows."""
-        order = np.argsort(self.hashes, kind="stable")
+        order, work = np.argsort(self.columns["hash"], kind="stable"), self.columns["work"]
         if most is None:
-            order = order[self.work[order] <= MOST_WORK]
-            most = int(np.searchsorted(np.cumsum(self.work[order]), MOST_WORK, side="right"))
-        return self.at(order[:most])
-
-    def at(self, places: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Taken:
-        """Return the lists at these places."""
-        figures = {name: values[places] for name, values in self.figures.items()}
-        keys = [self.keys[place] for place in places.tolist()]
-        return Taken(
-            self.hashes[places], self.work[places], keys, self.lists.chosen(places), self.query_weights[places], figures
+            order = order[work[order] <= MOST_WORK]
+            most = int(np.searchsorted(np.cumsum(work[order]), MOST_WORK, side="right"))
+        places = order[:most]
+        columns, figures = (
+            {name: values[places] for name, values in of.items()} for of in (self.columns, self.figures)
         )
+        return Taken(columns, self.lists.chosen(places), figures)
 
 
 class Verified:
@@ -111,12 +101,14 @@ class ListVerifier(ListConsumer["tuple[QueriesBlock, Taken, int]", Verified]):
     def _taken(self, whole: WholeLists, found: Found) -> Taken:
         lists = whole.lists
         roles: list[Role] = [*self._plan.groups, "query"]
-        columns = [encoded(whole.keys[role]) for role in roles]
-        hashes = next_of(hashes_of(columns) ^ next_of(np.full(1, self._seed, np.uint64)))
-        keys = list(zip(*(column.to_pylist() for column in columns), strict=True))
-        weights = np.ones(lists.size) if whole.query_weights is None else whole.query_weights
-        work = np.square(lists.sizes.astype(np.float64)) * pair_work(self._plan) + 1
-        return Taken(hashes, work, keys, lists, weights, figures_of_lists(found, lists.size))
+        keys = [encoded(whole.keys[role]) for role in roles]
+        columns = {
+            "key": np.fromiter(zip(*(key.to_pylist() for key in keys), strict=True), object, lists.size),
+            "hash": next_of(hashes_of(keys) ^ next_of(np.full(1, self._seed, np.uint64))),
+            "work": np.square(lists.sizes.astype(np.float64)) * pair_work(self._plan) + 1,
+            "query weight": np.ones(lists.size) if whole.query_weights is None else whole.query_weights,
+        }
+        return Taken(columns, lists, figures_of_lists(found, lists.size))
 
 
 def pair_work(plan: Plan) -> float:
