@@ -111,68 +111,6 @@ def test_notes_say_how_it_is_called() -> None:
 # Each mistake, and how its explanation begins.
 
 
-def sign(x1: Values, x2: Values, y: Values, margin: float = 0.0, reduction: str = "mean") -> Any:
-    return reduced(hinge(x1, x2, -y, margin), reduction)
-
-
-def swapped(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
-    return hinge(x2, x1, y, margin).mean()
-
-
-def no_clamp(x1: Values, x2: Values, y: Values, margin: float = 0.0, reduction: str = "mean") -> Any:
-    return reduced(margin - y * (x1 - x2), reduction)
-
-
-def half_inside(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> float:
-    a, b, t = (values.astype(np.float16) for values in (x1, x2, y))
-    return float(hinge(a, b, t, margin).astype(np.float64).mean())
-
-
-def half_all_through(x1: Values, x2: Values, y: Values, margin: float = 0.0, reduction: str = "mean") -> Any:
-    a, b, t = (values.astype(np.float16) for values in (x1, x2, y))
-    return reduced(hinge(a, b, t, margin).astype(x1.dtype), reduction)
-
-
-def single_inside(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
-    a, b, t = (values.astype(np.float32) for values in (x1, x2, y))
-    return hinge(a, b, t, margin).astype(x1.dtype)
-
-
-def margin_subtracted(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
-    return hinge(x1, x2, y, -margin)
-
-
-def margin_ignored(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
-    del margin
-    return hinge(x1, x2, y, 0.0)
-
-
-def squared(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
-    return hinge(x1, x2, y, margin) ** 2
-
-
-def labels_01(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
-    return hinge(x1, x2, 2 * y - 1, margin)
-
-
-def labels_true(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
-    return np.where(y, hinge(x1, x2, np.ones(()), margin), hinge(x2, x1, np.ones(()), margin)).mean()
-
-
-def labels_ignored(chosen: Values, rejected: Values, y: Values, margin: float = 0.0) -> Any:
-    del y
-    return np.maximum(0, margin - (chosen - rejected))
-
-
-def whole_numbers(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
-    with np.errstate(invalid="ignore"):
-        return hinge(x1, x2, y, margin).astype(np.int64)
-
-
-def first_axis(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
-    return hinge(x1, x2, y, margin).mean(axis=0)
-
-
 def last_axis(x1: Values, x2: Values, y: Values, margin: float = 0.0, reduction: str = "mean") -> Any:
     losses = hinge(x1, x2, y, margin)
     return losses.mean(axis=-1) if reduction == "mean" and losses.ndim else reduced(losses, reduction)
@@ -183,48 +121,9 @@ def axis_of_one(x1: Values, x2: Values, y: Values, margin: float = 0.0, reductio
     return losses.reshape(-1, 1).mean(axis=1) if reduction == "mean" else reduced(losses, reduction)
 
 
-def rows_for_pairs(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
-    return hinge(x1, x2, y, margin).sum() / len(x1)
-
-
-def column_beside_row(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
-    return hinge(x1, x2, y[:, None], margin).mean()
-
-
-def column_beside_row_none(x1: Values, x2: Values, y: Values, margin: float = 0.0, reduction: str = "mean") -> Any:
-    return reduced(hinge(x1, x2, y[:, None], margin), reduction)
-
-
-def column_beside_row_axis(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
-    return hinge(x1, x2, y[:, None], margin).mean(axis=0)
-
-
-def always_mean(x1: Values, x2: Values, y: Values, margin: float = 0.0, reduction: str = "mean") -> Any:
-    del reduction
-    return hinge(x1, x2, y, margin).mean()
-
-
-def always_each(x1: Values, x2: Values, y: Values, margin: float = 0.0, reduction: str = "mean") -> Any:
-    del reduction
-    return hinge(x1, x2, y, margin)
-
-
-def sum_for_mean(x1: Values, x2: Values, y: Values, margin: float = 0.0, reduction: str = "mean") -> Any:
-    return reduced(hinge(x1, x2, y, margin), "sum" if reduction == "mean" else reduction)
-
-
 def non_zero(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
     losses = hinge(x1, x2, y, margin)
     return losses[losses > 0].mean() if (losses > 0).any() else losses.mean()
-
-
-def keeps_dimensions(x1: Values, x2: Values, y: Values, margin: float = 0.0, reduction: str = "mean") -> Any:
-    losses = hinge(x1, x2, y, margin)
-    return losses if reduction == "none" else getattr(losses, reduction)(keepdims=True)
-
-
-def nothing_is_zero(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
-    return hinge(x1, x2, y, margin).mean() if x1.size else 0.0
 
 
 def nan_of_nothing(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
@@ -232,20 +131,19 @@ def nan_of_nothing(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> An
     return losses * losses / losses
 
 
-def loses_nan(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
-    return np.fmax(0, margin - y * (x1 - x2))
+def whole_numbers(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
+    with np.errstate(invalid="ignore"):
+        return hinge(x1, x2, y, margin).astype(np.int64)
 
 
-def halved_mean(x1: Values, x2: Values, y: Values, margin: float = 0.0, reduction: str = "mean") -> Any:
-    return reduced(hinge(x1, x2, y, margin), reduction) / (2 if reduction == "mean" else 1)
+def keeps_dimensions(x1: Values, x2: Values, y: Values, margin: float = 0.0, reduction: str = "mean") -> Any:
+    losses = hinge(x1, x2, y, margin)
+    return losses if reduction == "none" else getattr(losses, reduction)(keepdims=True)
 
 
-def larger_sum(x1: Values, x2: Values, y: Values, margin: float = 0.0, reduction: str = "mean") -> Any:
-    return reduced(hinge(x1, x2, y, margin), reduction) * (3.7 if reduction == "sum" else 1)
-
-
-def halved_inside(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
-    return hinge(x1, x2, y, margin).sum() / (2 * x1.size) if x1.size else np.nan
+def margin_ignored(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
+    del margin
+    return hinge(x1, x2, y, 0.0)
 
 
 def in_place(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
@@ -253,47 +151,112 @@ def in_place(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
     return np.maximum(0, margin - y * x1)
 
 
-PLANTED = {
-    sign: "y has the other sign, or x1 and x2 are swapped",
-    swapped: "y has the other sign, or x1 and x2 are swapped",
-    no_clamp: "losses are not clamped at 0",
-    half_inside: "the arithmetic is float16",
-    half_all_through: "the arithmetic is float16",
-    single_inside: "the arithmetic is float32",
-    margin_subtracted: "the margin has the other sign",
-    margin_ignored: "there is no margin (0)",
-    squared: "losses are squared",
-    labels_01: "labels are taken to be 0 and 1",
-    labels_true: "labels are taken to be 0 and 1",
-    labels_ignored: "y is not used",
-    whole_numbers: "losses are cut off to whole numbers",
-    first_axis: "the mean is over the first axis only",
-    last_axis: "the mean is over the last axis only",
-    axis_of_one: "the mean is over the wrong axis: the loss of each pair",
-    rows_for_pairs: "the mean is divided by the length of the first axis",
-    column_beside_row: "y is (n, 1) beside others of (n,): the mean is over n * n broadcast losses",
-    column_beside_row_none: "a column (50, 1) is broadcast against a row (50,)",
-    column_beside_row_axis: "y is (n, 1) beside others of (n,), and the mean is over axis 0 only",
-    always_mean: "the reduction is ignored: the mean is returned, not the loss of each pair",
-    always_each: "the reduction is ignored: the loss of each pair is returned",
-    sum_for_mean: "it is the sum, not the mean",
-    non_zero: "the mean is over losses that are not 0 only",
-    keeps_dimensions: "the sum has the dimensions of its losses",
-    nothing_is_zero: "the mean of no pairs is 0",
-    nan_of_nothing: "a loss is NaN where it should be a number",
-    loses_nan: "NaN is lost",
-    halved_mean: "the mean is 0.5 times the right one",
-    larger_sum: "the sum is 3.7 times the right one",
-    halved_inside: "every loss is 0.5 times the right one",
-    in_place: "it changes its inputs: x1",
+def in_float(dtype: Any) -> Any:
+    """Return the losses of scores in a narrow float, margins in it too, as its own arrays."""
+    return lambda x1, x2, y, margin: hinge(x1.astype(dtype), x2.astype(dtype), y.astype(dtype), margin)
+
+
+def of_each(losses: Callable[..., Any]) -> Any:
+    """Return a function that gives each loss."""
+    return lambda x1, x2, y, margin=0.0: losses(x1, x2, y, margin)
+
+
+def in_all(losses: Callable[..., Any], factors: dict[str, float] | None = None, **reductions: str) -> Any:
+    """Return a function that reduces losses as it is asked to, but for these `reductions`, then multiplied by these."""
+
+    def loss(x1: Values, x2: Values, y: Values, margin: float = 0.0, reduction: str = "mean") -> Any:
+        made = reduced(losses(x1, x2, y, margin), reductions.get(reduction, reduction))
+        return made * (factors or {}).get(reduction, 1)
+
+    return loss
+
+
+ONE = np.ones(())
+SIGN = "y has the other sign, or x1 and x2 are swapped"
+PLANTED: dict[str, tuple[Any, str]] = {
+    "sign": (in_all(lambda x1, x2, y, m: hinge(x1, x2, -y, m)), SIGN),
+    "swapped": (lambda x1, x2, y, margin=0.0: hinge(x2, x1, y, margin).mean(), SIGN),
+    "no clamp": (in_all(lambda x1, x2, y, m: m - y * (x1 - x2)), "losses are not clamped at 0"),
+    "half inside": (
+        lambda x1, x2, y, margin=0.0: float(in_float(np.float16)(x1, x2, y, margin).astype(np.float64).mean()),
+        "the arithmetic is float16",
+    ),
+    "half all through": (
+        in_all(lambda x1, x2, y, m: in_float(np.float16)(x1, x2, y, m).astype(x1.dtype)),
+        "the arithmetic is float16",
+    ),
+    "single inside": (
+        of_each(lambda x1, x2, y, m: in_float(np.float32)(x1, x2, y, m).astype(x1.dtype)),
+        "the arithmetic is float32",
+    ),
+    "margin subtracted": (of_each(lambda x1, x2, y, m: hinge(x1, x2, y, -m)), "the margin has the other sign"),
+    "margin ignored": (margin_ignored, "there is no margin (0)"),
+    "squared": (of_each(lambda *given: hinge(*given) ** 2), "losses are squared"),
+    "labels 01": (of_each(lambda x1, x2, y, m: hinge(x1, x2, 2 * y - 1, m)), "labels are taken to be 0 and 1"),
+    "labels true": (
+        lambda x1, x2, y, margin=0.0: np.where(y, hinge(x1, x2, ONE, margin), hinge(x2, x1, ONE, margin)).mean(),
+        "labels are taken to be 0 and 1",
+    ),
+    "labels ignored": (
+        lambda chosen, rejected, y, margin=0.0: np.maximum(0, margin - (chosen - rejected)),
+        "y is not used",
+    ),
+    "whole numbers": (whole_numbers, "losses are cut off to whole numbers"),
+    "first axis": (
+        lambda x1, x2, y, margin=0.0: hinge(x1, x2, y, margin).mean(axis=0),
+        "the mean is over the first axis only",
+    ),
+    "last axis": (last_axis, "the mean is over the last axis only"),
+    "axis of one": (axis_of_one, "the mean is over the wrong axis: the loss of each pair"),
+    "rows for pairs": (
+        lambda x1, x2, y, margin=0.0: hinge(x1, x2, y, margin).sum() / len(x1),
+        "the mean is divided by the length of the first axis",
+    ),
+    "column beside row": (
+        lambda x1, x2, y, margin=0.0: hinge(x1, x2, y[:, None], margin).mean(),
+        "y is (n, 1) beside others of (n,): the mean is over n * n broadcast losses",
+    ),
+    "column beside row, none": (
+        in_all(lambda x1, x2, y, m: hinge(x1, x2, y[:, None], m)),
+        "a column (50, 1) is broadcast against a row (50,)",
+    ),
+    "column beside row, an axis": (
+        lambda x1, x2, y, margin=0.0: hinge(x1, x2, y[:, None], margin).mean(axis=0),
+        "y is (n, 1) beside others of (n,), and the mean is over axis 0 only",
+    ),
+    "always the mean": (
+        in_all(hinge, none="mean", sum="mean"),
+        "the reduction is ignored: the mean is returned, not the loss of each pair",
+    ),
+    "always each": (
+        in_all(hinge, sum="none", mean="none"),
+        "the reduction is ignored: the loss of each pair is returned",
+    ),
+    "sum for mean": (in_all(hinge, mean="sum"), "it is the sum, not the mean"),
+    "not zero": (non_zero, "the mean is over losses that are not 0 only"),
+    "keeps dimensions": (keeps_dimensions, "the sum has the dimensions of its losses"),
+    "nothing is 0": (
+        lambda x1, x2, y, margin=0.0: hinge(x1, x2, y, margin).mean() if x1.size else 0.0,
+        "the mean of no pairs is 0",
+    ),
+    "NaN of nothing": (nan_of_nothing, "a loss is NaN where it should be a number"),
+    "loses NaN": (of_each(lambda x1, x2, y, m: np.fmax(0, m - y * (x1 - x2))), "NaN is lost"),
+    "half the mean": (in_all(hinge, {"mean": 0.5}), "the mean is 0.5 times the right one"),
+    "a larger sum": (in_all(hinge, {"sum": 3.7}), "the sum is 3.7 times the right one"),
+    "half inside the mean": (
+        lambda x1, x2, y, margin=0.0: hinge(x1, x2, y, margin).sum() / (2 * x1.size) if x1.size else np.nan,
+        "every loss is 0.5 times the right one",
+    ),
+    "in place": (in_place, "it changes its inputs: x1"),
 }
 
 
-@pytest.mark.parametrize("function", PLANTED, ids=lambda function: function.__name__)
-def test_a_planted_mistake_is_named_first(function: Any) -> None:
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_mistake_is_named_first(name: str) -> None:
+    function, begins = PLANTED[name]
     validation = validated(function)
     assert not validation.passed
-    assert [one.hypothesis[: len(PLANTED[function])] for one in validation.explanations[:1]] == [PLANTED[function]]
+    assert [one.hypothesis[: len(begins)] for one in validation.explanations[:1]] == [begins]
 
 
 def test_sigmoids_at_the_wrong_place_are_named_first() -> None:
