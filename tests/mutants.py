@@ -11,7 +11,9 @@ starts by copying the tree; so the runs are this program's own. The tests of a p
 a fork of that process gets the changed code into the functions that there are, and runs the tests that go through them,
 quickest first, until one fails. What is made when a module is imported is imported anew.
 
-`mutants.txt` holds the mutants that no test notices, with the reason. One that survives and is not in it ends the
+What no test notices is shown to mypy, which has to accept it too: None for a bool is no program of this project.
+
+`mutants.txt` holds the mutants that nothing notices, with the reason. One that survives and is not in it ends the
 program with exit code 1, as does one in it that is found out. Install `.[test,mutants]`, and have the compiled reader.
 """
 
@@ -24,6 +26,7 @@ import pickle
 import random
 import resource
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -299,6 +302,16 @@ def _arguments() -> list[str]:
     return ["-q", "-s", "-p", "no:cacheprovider", "-p", "no:xdist", "--assert=plain", "--tb=no", f"--rootdir={ROOT}"]
 
 
+def has_right_types(mutant: Mutant | None = None) -> bool:
+    """Return whether mypy accepts the package, with a mutant in place of its module."""
+    with tempfile.NamedTemporaryFile("w", suffix=".py") as file:
+        file.write(mutant.source if mutant else "")
+        file.flush()
+        shadow = ["--shadow-file", mutant.name, file.name] if mutant else []
+        mypy = [sys.executable, "-m", "mypy", "--no-error-summary", *shadow, "mrl_cli"]
+        return subprocess.run(mypy, stdout=subprocess.DEVNULL, check=False).returncode == 0
+
+
 def known(text: str) -> Iterator[tuple[str, str]]:
     """Yield the mutants that a list explains, and the reason of each: that of the last line in brackets above it."""
     reason = ""
@@ -324,6 +337,8 @@ def main() -> int:
     def say(line: str) -> None:
         os.write(terminal, f"{line}\n".encode())
 
+    if not has_right_types():
+        parser.error("mypy does not accept the package as it is")
     reasons, rows, is_fine = dict(known(LIST.read_text())), [], True
     for part in options.parts or PARTS:
         modules = sorted(path for pattern in PARTS[part].modules for path in ROOT.glob(pattern))
@@ -334,7 +349,8 @@ def main() -> int:
         runner = Runner(part, drawn, say, options.seconds)
         tests = [f"tests/test_{name}.py" for name in PARTS[part].tests.split()]
         pytest.main([*_arguments(), *tests, *map(str, modules)], plugins=[runner])
-        survivors = Counter(map(str, runner.survivors))
+        survivors = Counter(str(mutant) for mutant in runner.survivors if has_right_types(mutant))
+        by_types = len(runner.survivors) - survivors.total()
         fresh = [line for line in survivors if line not in reasons]
         stale = [line for line in {str(mutant) for mutant in drawn} & set(reasons) if line not in survivors]
         kinds = Counter(reasons.get(line, "[unexplained")[1:].split(":")[0] for line in survivors.elements())
@@ -346,9 +362,10 @@ def main() -> int:
         told = ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))
         share = 100 * count / max(len(drawn), 1)
         rows.append(
-            f"| {part} | {len(every)} | {len(drawn)} | {len(drawn) - count} | {count} | {share:.1f} % | {told} |"
+            f"| {part} | {len(every)} | {len(drawn)} | {len(drawn) - count} | {by_types} | {count} "
+            f"| {share:.1f} % | {told} |"
         )
-    say("| part | mutants | tried | noticed | survived | | of which |\n|---|---|---|---|---|---|---|")
+    say("| part | mutants | tried | noticed | by types alone | survived | | of which |\n" + "|---" * 8 + "|")
     say("\n".join(rows))
     return 0 if is_fine else 1
 

@@ -7,6 +7,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import libcst as cst
+from libcst.matchers import Name, findall
 from libcst.metadata import MetadataWrapper, PositionProvider
 from mutmut.mutation.mutators import mutation_operators, operator_string
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 AROUND = 30  # characters before and after a change in a long statement
 
 # Constants that only say how much is done at a time, or from where on another way to the same result is quicker: they
-# are not changed, for nothing but time and memory tells one value from another. A bound that keeps a result right, or
-# that is reported or written, is none of them.
+# are not changed, nor are comparisons with them, for nothing but time and memory tells one value from another. A bound
+# that keeps a result right, or that is reported or written, is none of them.
 TUNING = {
     "mrl_cli/exact/blocks.py": {
         "BLOCK_VALUES": "values added at a time: any number of them gives the same sum",
@@ -38,10 +39,18 @@ TUNING = {
         "FEW_KEYS": "so many keys are sorted by Python, more by Arrow, in one order",
         "MOST_GAPS": "codes with fewer gaps are numbered by a table, others by sorting",
     },
-    "mrl_cli/reductions/ledger.py": {"FEWEST_WAITING": "keys that wait until they are put in order together"},
+    "mrl_cli/reductions/ledger.py": {
+        "FEWEST_WAITING": "keys that wait until they are put in order together",
+        "ROWS_OF_KEY": "rows that are as large as the sums of a key, and wait as they are where keys have fewer",
+    },
+    "mrl_cli/reductions/look.py": {
+        "FEW_SCORES": "scores looked at before all of them are",
+        "FEW_LABELS": "labels looked at before all of them are",
+    },
     "mrl_cli/reductions/listpairs.py": {"PAIRS": "pairs of lists taken at a time"},
     "mrl_cli/reductions/rows.py": {"FORMATTED_ROWS": "rows formatted at a time"},
 }
+_TUNING = {name for names in TUNING.values() for name in names}
 
 
 class Mutant(NamedTuple):
@@ -111,7 +120,7 @@ def _told(code: str) -> str:
 
     Nor with hints, of each of which `test_hints` demands a case. As a type to convert to, None is float64 to NumPy.
     """
-    code = re.sub(r",(strict=\w+|copy=\w+|hint=(None|f?\"[^\"]*\")|(?=\)))", "", "".join(code.split()))
+    code = re.sub(r"(,|^)(strict=\w+|copy=\w+|hint=(\w+|f?\"[^\"]*\")|(?=\)))", "", "".join(code.split()))
     return re.sub(r"\.(astype|view)\((np\.float64|float)\b", r".\1(None", code)
 
 
@@ -132,7 +141,10 @@ def _changes(node: Any, classes: tuple[str, ...], function: str | None) -> Itera
 
 
 def _says_nothing(node: Any) -> bool:
-    """Return whether a node is only for people and type checkers: an annotation, a text of words, a list of names."""
+    """Return whether a node is only for people, type checkers or speed.
+
+    An annotation, a text of words, a list of names, a comparison with a constant of TUNING.
+    """
     if isinstance(node, cst.Annotation | cst.ImportFrom | cst.Import):
         return True
     if isinstance(node, cst.SimpleString | cst.FormattedString | cst.ConcatenatedString):
@@ -141,5 +153,8 @@ def _says_nothing(node: Any) -> bool:
         return str(node.test.value) == "TYPE_CHECKING"
     if isinstance(node, cst.AnnAssign):
         return getattr(node.annotation.annotation, "value", None) == "TypeAlias"
+    if isinstance(node, cst.Comparison):
+        names: Any = findall(node, Name())
+        return not _TUNING.isdisjoint(name.value for name in names)
     target = node.targets[0].target if isinstance(node, cst.Assign) else getattr(node, "target", None)
     return isinstance(target, cst.Name) and str(target.value) == "__all__"

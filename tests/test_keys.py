@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from mrl_cli.arrow import integers_written, texts_as_arrow
 from mrl_cli.errors import ScatteredListsError
-from mrl_cli.reductions.hashes import Seen, hashes_of
-from mrl_cli.reductions.keys import FEW_KEYS, coded, order_of
+from mrl_cli.reductions.hashes import Seen, hashes_of, next_of
+from mrl_cli.reductions.keys import FEW_KEYS, LONGEST_NUMBER, coded, order_of
 from mrl_cli.reductions.repeats import Repeats, notes_in
 from tests.each import each
 
@@ -50,6 +50,14 @@ def test_integers_are_put_in_order_by_all_their_digits(numbers: set[int]) -> Non
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("mrl_cli.reductions.keys.FEW_KEYS", few)
             assert [int(texts[place].as_py()) for place in order_of([texts], len(numbers))] == expected
+
+
+@each("few", [FEW_KEYS, -1])
+def test_digits_beyond_what_python_reads_are_text(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mrl_cli.reductions.keys.FEW_KEYS", few)
+    ordered = ["2", "9" * (LONGEST_NUMBER - 1), "", "1" * LONGEST_NUMBER, "1" * (LONGEST_NUMBER + 1), "b"]
+    texts = pa.array(ordered[::-1])
+    assert texts.take(pa.array(order_of([texts], len(ordered)))).to_pylist() == ordered
 
 
 def _integer(text: str) -> int | None:
@@ -98,6 +106,37 @@ def test_the_first_query_that_stands_there_again_is_found_wherever_rows_are_cut(
         assert whole.note is not None
         assert f"'{names[again]}' stands in line {names.index(names[again])} and in line {again}:" in whole.note
     assert notes_in([whole, Repeats(), "another"]) == ([] if whole.note is None else [whole.note])
+
+
+def _mixed(value: int) -> int:
+    """Return what the finalizer of SplitMix64 makes of a number."""
+    value = (value ^ value >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+    value = (value ^ value >> 27) * 0x94D049BB133111EB % 2**64
+    return value ^ value >> 31
+
+
+def _hash(text: str) -> int:
+    golden = 0x9E3779B97F4A7C15
+    randoms = (_mixed((place + 1) * golden % 2**64) | 1 for place in range(99))
+    words = ((byte + 1) * random for byte, random in zip(text.encode(), randoms, strict=False))
+    return _mixed((sum(words) + (len(text.encode()) + 1) * golden) % 2**64)
+
+
+def test_hashes_are_the_same_numbers_in_every_process() -> None:
+    # The first three numbers of SplitMix64 from 0, as its authors' program prints them.
+    states = np.arange(3, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    assert [f"{number:X}" for number in next_of(states).tolist()] == [
+        "E220A8397B1DCDAF",
+        "6E789E6AA1B965F4",
+        "6C45D188009454F",
+    ]
+    texts = ["", "a", "query 1", "ü", "b" * 20]
+    column = pa.array(texts).dictionary_encode()
+    assert hashes_of([column]).tolist() == list(map(_hash, texts))
+    following = (_mixed((_hash(text) + 0x9E3779B97F4A7C15) % 2**64) for text in texts)
+    assert hashes_of([column, column]).tolist() == [
+        (state + _hash(text)) % 2**64 for state, text in zip(following, texts, strict=True)
+    ]
 
 
 @each("again", [None, 0, 250, 499])

@@ -39,7 +39,7 @@ from mrl_cli.reductions.ledger import Ledger, LedgerReduction, LedgerRows
 from mrl_cli.reductions.lists import ListsReduction
 from mrl_cli.reductions.look import GRIDS, Look, LookReduction
 from mrl_cli.reductions.measured import Measured
-from mrl_cli.reductions.pagequeries import Accuracies
+from mrl_cli.reductions.pagequeries import Accuracies, PageQueriesConsumer
 from mrl_cli.reductions.parts import PartsReduction
 from mrl_cli.reductions.queryweights import QueryWeightReduction
 from mrl_cli.reductions.repeats import RepeatsReduction
@@ -111,6 +111,7 @@ def test_the_total_of_a_ledger_is_that_of_its_pairs() -> None:
     reduction = LedgerReduction(**adds)
     ledger = reduction.merge(reduction.whole(), reduction.add(reduction.empty(), measured), None)
     assert ledger.total == TotalsReduction(**adds).add(Totals(), measured)
+    assert ledger.total.weight_sum == WeightReduction().add(ExactSum(), measured)
     twice = reduction.packed(reduction.add(reduction.add([], measured), measured))
     assert [len(block.keys[0]) for block in twice] == [len(ledger)]  # as much as of one batch
     assert LedgerReduction().whole().total == Totals()
@@ -345,6 +346,31 @@ def test_lists_are_in_the_bar_of_their_accuracy() -> None:
     assert (twice.bars.tolist(), *twice[1:]) == (bars.tolist(), 2, 2)
 
 
+@each("most", [0, 1, 2, 3, 9])
+def test_worst_lists_are_those_of_the_greatest_losses_and_the_first_by_their_keys(most: int) -> None:
+    means = {"e": 2.0, "c": 1.0, "d": 1.0, "a": 1.0, "none": 0.0, "b": 1.0}
+    queries = np.repeat(list(means), 2)
+    numbers: dict[Any, Any] = {"y": np.arange(12) % 2 * 1.0, "score": np.repeat([*means.values()], 2)}
+    numbers["score"][1::2] = 0
+    plan = Plan.of(columns=Columns(None, None, "y", (("score", "s"),), (("query", "q"),)), labels="relevance")
+    reduction = ListsReduction(plan, PageQueriesConsumer(plan, most, keeps_clusters=False))
+    for size in (12, 4):
+        whole = reduction.whole()
+        for start in range(0, 12, size):
+            here = slice(start, start + size)
+            batch = Batch("", {role: of[here] for role, of in numbers.items()}, range(12)[here])
+            batch = replace(batch, keys={"query": pa.array(queries[here].tolist())})
+            whole = reduction.merge(whole, reduction.add(reduction.empty(), Measured(batch, plan)), None)
+        found = reduction.settled(whole)
+        assert [(worst.key, worst.sum, worst.mean) for worst in found.worst] == [
+            ((key,), means[key], means[key]) for key in "eabcd"[:most]
+        ]
+        assert all(worst.counts == found.worst[0].counts for worst in found.worst)
+        # The list "none" has a tie.
+        assert [(bar, count) for bar, count in enumerate(found.accuracies.bars.tolist()) if count] == [(0, 6)]
+        assert found.accuracies[1:] == (0, 0)
+
+
 def test_worst_pairs_are_the_first_of_the_greatest_losses() -> None:
     plan, reduction = Plan.of(on_tie="drop"), WorstReduction(3)
 
@@ -368,7 +394,9 @@ def test_a_look_sees_labels_and_margins_behind_the_first_few() -> None:
     numbers: dict[Any, Any] = {"x1": np.full(200, 0.5), "x2": np.full(200, 0.25), "y": np.ones(200)}
 
     def seen(plan: Plan, **others: Any) -> Look:
-        return LookReduction().add(Look(), Measured(Batch("", numbers | others, range(200)), plan))
+        has_booleans = others.pop("has_booleans", False)
+        batch = Batch("", numbers | others, range(200), has_booleans=has_booleans)
+        return LookReduction().add(Look(), Measured(batch, plan))
 
     last = np.where(np.arange(200) < 199, 1.0, -1.0)
     look = seen(Plan(), y=last)
@@ -379,6 +407,10 @@ def test_a_look_sees_labels_and_margins_behind_the_first_few() -> None:
     }
     with_margins = seen(Plan.of(columns=Columns(numbers=(("margin", "m"),))), y=last, margin=last / 4)
     assert with_margins == replace(look, margin_gap=0.0, reach=0.25)
+    of_any = Plan.of(columns=Columns(numbers=(("margin", "m"),)), labels="any")
+    assert seen(of_any, y=last, margin=last / 4, has_booleans=True) == replace(
+        look, margin_gap=0.0, reach=0.25, has_booleans=True, codes=Counter({1.0: 199, -1.0: 1})
+    )
     assert seen(Plan.of(labels="any"), y=last) == replace(look, codes=Counter({1.0: 199, -1.0: 1}))
     assert seen(Plan.of(labels="probability")) == Look(look.grids)
     lists = Plan.of(columns=Columns(None, None, "y", (("score", "s"),), (("query", "q"),)), labels="relevance")
@@ -386,10 +418,11 @@ def test_a_look_sees_labels_and_margins_behind_the_first_few() -> None:
 
 
 def test_rejects_of_a_run_that_reads_again_begin_anew() -> None:
-    for path in ("rejects.csv", "rejects.jsonl"):
+    head = b"file,row,column,value,problem\n"
+    for path, start in (("rejects.csv", head), ("rejects.JSONL", b""), ("r.ndjson", b"")):
         out = io.BytesIO()
         reduction = RejectsReduction(out, path)
-        start = out.getvalue()
+        assert out.getvalue() == start
         reduction.merge(None, reduction.add([], Measured(PAIRS, PLAN)), None)
         assert len(out.getvalue()) > len(start)
         reduction.restart()

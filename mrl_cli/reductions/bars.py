@@ -101,7 +101,7 @@ def _chosen(
         least = int(reached.searchsorted(tail, "right"))
         greatest = int(reached.searchsorted(int(reached[-1]) - tail, "left"))
     ends = [least, greatest] if counts.size else []
-    largest = max((*(abs(number) for number in shown), *magnitudes[ends].tolist()), default=0.0)
+    largest = max([*(abs(number) for number in shown), *magnitudes[ends].tolist()])
     exponent = max(math.frexp(largest)[1] - MOST_WIDTHS.bit_length(), _LEAST_EXPONENT) if largest else 0
     while True:
         steps = _steps(magnitudes[ends], signs[ends], exponent).astype(int).tolist()

@@ -41,7 +41,7 @@ def coded(columns: Sequence[pa.Array], pairs: int) -> tuple[NDArray[np.int64], l
     codes, parts = coded_parts(columns, pairs)
     known: dict[Key, int] = {}  # a dictionary may hold one text twice
     places = [known.setdefault(key, len(known)) for key in keys_of(parts)]
-    return (codes if len(known) == len(places) else np.array(places, np.int64)[codes]), list(known)
+    return (codes if len(known) == len(places) else np.fromiter(places, np.int64)[codes]), list(known)
 
 
 def coded_parts(columns: Sequence[pa.Array], pairs: int) -> tuple[NDArray[np.int64], list[pa.Array]]:
@@ -89,7 +89,7 @@ def unified(parts: Sequence[Sequence[pa.Array]], sizes: Sequence[int]) -> tuple[
             if last is None or not all(map(pa.Array.equals, keys, last)):  # those of neighbours often are the same
                 last, here = keys, [known.setdefault(key, len(known)) for key in keys_of(keys)]
             places += here
-        return np.array(places, np.int64), list(map(texts_as_arrow, zip(*known, strict=True)))
+        return np.fromiter(places, np.int64), list(map(texts_as_arrow, zip(*known, strict=True)))
     columns = list(map(_chained, zip(*parts, strict=True)))
     if any(column.nbytes > MOST_BYTES for column in columns):
         raise UsageError("the names of groups are more than 2 GB", hint=FEWER_GROUPS)
@@ -202,7 +202,7 @@ def order_of(parts: Sequence[pa.Array], size: int) -> NDArray[np.int64]:
     """
     if size <= FEW_KEYS:
         keys = keys_of(parts) if size else []
-        return np.array(sorted(range(size), key=lambda place: [_rank(text) for text in keys[place]]), np.int64)
+        return np.fromiter(sorted(range(size), key=lambda place: [_rank(text) for text in keys[place]]), np.int64)
     if len(parts) < 2:
         return _order_of_part(parts[0])
     ranks = []
@@ -246,7 +246,7 @@ def _order_of_numbers(texts: pa.Array) -> NDArray[np.int64]:
         if (np.diff(values[order]) > 0).all():
             return order
     known = texts_of(texts)
-    return np.array(sorted(range(len(known)), key=lambda place: _rank(known[place])), np.int64)
+    return np.fromiter(sorted(range(len(known)), key=lambda place: _rank(known[place])), np.int64)
 
 
 def _rank(text: str) -> tuple[int, float, str]:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from mrl_cli.model import Batch, Plan
     from mrl_cli.reductions.measured import Measured
 
-FEW_SCORES, FEW_LABELS = 16, 64
+FEW_SCORES = 16
+FEW_LABELS = 64
 MOST_CODES = 16  # with more, labels are no codes
 FAR_SHARE = 0.1  # of the greatest y*(x1 - x2): a margin that is farther from it is a margin of its own
 
