@@ -39,6 +39,7 @@ from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+from _pytest.config import parse_warning_filter
 from hypothesis import HealthCheck, Phase, settings
 
 from tests.mutations import Mutant, mutants_of
@@ -151,6 +152,9 @@ class Runner:
             self.say(f"{self.part}: left out, for they fail without a change: {', '.join(sorted(told.failed))}")
         items = [item for item in items if item.nodeid not in told.failed]
         items.sort(key=lambda item: told.seconds[item.nodeid])
+        unchanged = [each._replace(function=None, after=each.before) for each in self.mutants[:1]]
+        if any(self._is_noticed(each, items, told) for each in unchanged):
+            raise SystemExit(f"{self.part}: the tests do not pass when the package is imported anew, without a change")
         for number, mutant in enumerate(self.mutants, start=1):
             if not self._is_noticed(mutant, items, told):
                 self.survivors.append(mutant)
@@ -276,6 +280,7 @@ def _run_anew(mutant: Mutant, tests: list[str]) -> int:
         return usual(self, name)
 
     SourceFileLoader.get_code = get_code  # type: ignore[method-assign, assignment]
+    parse_warning_filter.cache_clear()  # it knows the warnings of the package that was imported before
     for name in [name for name in sys.modules if name.split(".")[0] in ("mrl_cli", "tests", "conftest")]:
         del sys.modules[name]
     code = pytest.main([*_arguments(), "-x", *dict.fromkeys(tests)], plugins=[_Anew()])

@@ -17,14 +17,13 @@ from mrl_cli.model import Batch, Columns, Plan
 from mrl_cli.reductions.bars import TAIL, bars_of, curve_at, losses_by, losses_of_cells, margins_for, regions_of
 from mrl_cli.reductions.cellsums import CHUNK_PAIRS, CellSumsReduction, confidences, mantissas, margin_of
 from mrl_cli.reductions.curve import CurveReduction
+from mrl_cli.reductions.histogram import Histogram, _cells_cut_at
 from mrl_cli.reductions.joint import JointCells
 from mrl_cli.reductions.measured import Measured
 from tests.each import each, examples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from mrl_cli.reductions.histogram import Histogram
 
 WEIGHTED = Columns(numbers=(("weight", "w"),))
 
@@ -40,6 +39,12 @@ def drawn(differences: Sequence[float], plan: Plan, weights: Sequence[float] | N
         batch = Batch("", {role: values[part] for role, values in numbers.items()}, range(size)[part])
         whole = reduction.merge(whole, reduction.add(reduction.empty(), Measured(batch, plan, reduction.needs)), None)
     return whole
+
+
+@pytest.fixture(autouse=True)
+def forget_cells() -> None:
+    """Have each test meet its cells anew: what is large among those that are known changes how all are added up."""
+    _cells_cut_at.cache_clear()
 
 
 def losses_of(differences: Sequence[float], plan: Plan) -> list[float]:
@@ -242,6 +247,7 @@ def test_a_curve_that_does_not_follow_from_cells_is_refused(plan: Plan, margin: 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([0.15, -0.15, 0.0]), min_size=1))
 @examples(60)
 def test_sums_by_cell_are_exact(halves: list[float]) -> None:
+    _cells_cut_at.cache_clear()
     plan, x1 = Plan.of(margin=0.3), np.array(halves)
     reduction = CellSumsReduction(plan)
     batch = Batch("", {"x1": x1, "x2": -x1, "y": np.ones(x1.size)}, range(x1.size))
@@ -254,7 +260,9 @@ def test_sums_by_cell_are_exact(halves: list[float]) -> None:
     assert whole.counts.sum() == len(differences)
 
 
-@pytest.mark.parametrize("d", [np.nextafter(33 / 32, 0), -np.nextafter(33 / 32, 0), 1.0, 5e-324, -0.0, 2.0**400, 700.0])
+@pytest.mark.parametrize(
+    "d", [np.nextafter(33 / 32, 0), -np.nextafter(33 / 32, 0), 1.0, 3e-308, 5e-324, -0.0, 2.0**400, 700.0]
+)
 def test_sums_of_a_cell_full_of_one_number_are_exact(d: float) -> None:
     """The bits of so many numbers overflow as often as they can."""
     plan, pairs = Plan.of(margin=0.3), CHUNK_PAIRS + 1
@@ -269,6 +277,19 @@ def test_sums_of_a_cell_full_of_one_number_are_exact(d: float) -> None:
     assert sums["mantissa"] == one * pairs
     if one >= 1:
         assert sums["spread"] == pytest.approx(one * one * pairs, rel=2.0**-26, abs=0)
+
+
+def test_quantiles_lie_between_their_neighbours_as_those_of_numpy() -> None:
+    shares = [0.0, 0.1, 0.25, 0.5, 0.6, 0.95, 1.0]
+    for numbers in ([1.0, 2.0, 4.0, 32.0], [-3.0, 0.0, 7.0], [5.0]):
+        histogram = Histogram()
+        histogram.add(np.array(numbers))
+        assert histogram.quantiles(shares) == pytest.approx(np.quantile(numbers, shares).tolist(), rel=1e-15)
+    wide, undefined = Histogram(), Histogram()
+    wide.add(np.array([-(2.0**1023), 2.0**1023]))
+    assert wide.quantiles([0.25, 0.5]) == [-(2.0**1022), 0.0]
+    undefined.add(np.array([2.0, np.nan, 1.0]))
+    assert (undefined.quantiles([0.0, 0.5]), undefined.least, undefined.greatest) == ([1.0, 2.0], -math.inf, math.inf)
 
 
 def test_histograms_of_cells_that_were_forgotten_merge() -> None:

@@ -227,6 +227,23 @@ def test_what_a_worker_sends_back_is_joined_to_the_same_whole(name: str, monkeyp
     assert case.seen(whole) == expected
 
 
+PARTS = PartsReduction("csv", ".csv", lambda _: nullcontext(io.BytesIO()), bare=False)
+
+
+@each("name", [*CASES, "parts"])
+def test_what_is_asked_for_of_a_whole_batch_is_needed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, whole = set[str](), Measured._whole
+
+    def noted(measured: Measured, of: str) -> NDArray[Any]:
+        asked.add(of)
+        return whole(measured, of)
+
+    monkeypatch.setattr(Measured, "_whole", noted)
+    reduction = CASES[name]().reduction if name in CASES else PARTS
+    reduction.add(reduction.empty(), Measured(PAIRS, PLAN, reduction.needs))
+    assert asked <= reduction.needs <= {"losses", "states", "differences"}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 @given(data=st.data())
@@ -385,6 +402,7 @@ def test_worst_pairs_are_the_first_of_the_greatest_losses() -> None:
     state = reduction.add(state, of(9.0, 0.5, 2.0, 3.0))
     assert [(pair.loss, pair.place) for pair in state.pairs] == [(5.0, 4), (3.0, 10), (2.0, 9)]
     assert reduction.add(reduction.empty(), of(9.0, 0.25, 0.5)) == (3, ())  # a task has three that are worse
+    assert [pair.loss for pair in reduction.add(reduction.empty(), of(9.0, 2.0, 0.5)).pairs] == [2.0]  # or as bad
     one, of_nan = (state.pairs[0]._replace(loss=loss) for loss in (1.0, np.nan))
     whole = reduction.merge([one], WorstOfTask(1, (of_nan,)), Part(None, Counts(), []))  # type: ignore[arg-type]
     assert [str(pair.loss) for pair in whole] == ["nan", "1.0"]

@@ -18,7 +18,7 @@ from mrl_cli.reductions import rows as rows_out
 from mrl_cli.reductions.benchmarks import RMBenchReduction
 from mrl_cli.reductions.measured import Measured
 from mrl_cli.reductions.parts import PartFile
-from mrl_cli.reductions.rows import RejectsReduction, RowsReduction, RowWriter, writer_for
+from mrl_cli.reductions.rows import RejectsReduction, RowsReduction, RowWriter, TableWriter, writer_for
 from tests.each import each
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ def test_parquet_has_a_dictionary_of_texts_only_and_groups_of_one_size(monkeypat
     columns = [metadata.row_group(0).column(place) for place in range(4)]
     assert [column.has_dictionary_page for column in columns] == [True, True, False, False]
     assert not any(column.is_stats_set for column in columns)
+    losses_alone = pq.read_metadata(io.BytesIO(written("parquet", measured(None)))).row_group(0)
+    assert not losses_alone.column(0).has_dictionary_page
     assert pq.read_table(data).column("loss").to_pylist() == [*range(13), *range(13), 5]
 
 
@@ -125,6 +127,31 @@ def test_column_that_one_input_lacks_is_named() -> None:
     with pytest.raises(MrlError, match="columns") as raised:
         writer.meet(pa.schema([pa.field("a", pa.int64()), pa.field("b", pa.int64(), nullable=False)]))
     assert raised.value.message.endswith(": nothing and then b (int64, never null)")
+
+
+def test_name_of_a_column_that_is_no_text_is_written_as_it_was_read() -> None:
+    out = io.BytesIO()
+    writer_for("csv", out, bare=False).write((["caf\udce9", "loss"], b"1,2\n"))
+    assert out.getvalue() == b"caf\xe9,loss\n1,2\n"
+
+
+@each("name", ["csv", "parquet"])
+def test_tables_are_written_so_many_rows_at_a_time(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_out, "WRITTEN_ROWS", 4)
+    out = io.BytesIO()
+    writer = TableWriter(writer_for(name, out, bare=False), "the result")
+    sizes = []
+    for start in range(0, 10, 2):
+        writer.write(pa.table({"a": range(start, start + 2)}))
+        sizes.append(len(out.getvalue()))
+    writer.close()
+    if name == "csv":
+        assert out.getvalue() == b"a\n" + b"".join(b"%d\n" % number for number in range(10))
+        assert sizes == [0, 10, 10, 18, 18]
+    else:
+        table, metadata = pq.read_table(out), pq.read_metadata(out)
+        assert table.column("a").to_pylist() == list(range(10))
+        assert [metadata.row_group(place).num_rows for place in range(metadata.num_row_groups)] == [4, 4, 2]
 
 
 class _Full(RowWriter):

@@ -185,8 +185,8 @@ def margins_for(histogram: Histogram, plan: Plan, most: int) -> list[float]:
     own = max(0.0, margin_of(plan) or 0.0)
     cells = histogram.met()
     starts = histogram.cells.starts(cells)
-    exponent, first, last = _chosen(histogram.counts[cells], *starts, 2 * MOST_WIDTHS, (0.0, own))
-    edges = [place * math.ldexp(1.0, exponent) for place in range(max(first, 0), last + 1)]
+    exponent, _, last = _chosen(histogram.counts[cells], *starts, 2 * MOST_WIDTHS, (own,))
+    edges = [place * math.ldexp(1.0, exponent) for place in range(last + 1)]
     edges = [edge for edge in edges if is_edge(edge)]
     while len(edges) >= most:
         edges = edges[::2]

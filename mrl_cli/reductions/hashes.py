@@ -71,7 +71,7 @@ def _of_texts(texts: pa.Array) -> Hashes:
 def _sums(codes: NDArray[np.uint8], bounds: NDArray[np.int64]) -> Hashes:
     sizes = np.diff(bounds)
     places = np.arange(codes.size) - np.repeat(bounds[:-1], sizes)
-    random = _mixed((np.arange(int(sizes.max(initial=0)), dtype=np.uint64) + np.uint64(1)) * _GOLDEN)
+    random = _mixed((np.arange(int(sizes.max()), dtype=np.uint64) + np.uint64(1)) * _GOLDEN)
     words = (codes.astype(np.uint64) + np.uint64(1)) * (random[places] | np.uint64(1))
     sums = np.zeros(sizes.size, np.uint64)
     is_text = sizes > 0  # of what is empty, reduceat would return the next

@@ -59,7 +59,7 @@ class WorstReduction(Reduction[WorstOfTask, "list[WorstPair]"]):
     def add(self, state: WorstOfTask, measured: Measured) -> WorstOfTask:
         """Add a batch."""
         batch, losses = measured.batch, measured.losses
-        places = self._chosen(losses, state.pairs[-1].loss if len(state.pairs) == self._most else 0.0)
+        places = self._chosen(losses)
         in_batch = places if measured.used is None else np.flatnonzero(measured.used)[places]
         pairs, gaps = measured.pairs, bool(batch.rejected_rows or batch.skipped_rows)
         y = pairs.y
@@ -83,12 +83,11 @@ class WorstReduction(Reduction[WorstOfTask, "list[WorstPair]"]):
             self._floor = worst[-1].loss
         return WorstOfTask(state.rows + batch.size, tuple(worst))
 
-    def _chosen(self, losses: NDArray[Any], least: float) -> NDArray[np.intp]:
-        """Return the places of the greatest losses above the least, in order of place among equals."""
+    def _chosen(self, losses: NDArray[Any]) -> NDArray[np.intp]:
+        """Return the places of the greatest losses above 0, in order of place among equals."""
         if losses.size and losses.max() < self._floor:  # as of most batches; NaN is the greatest
             return np.zeros(0, np.intp)
-        is_greater = ~(losses <= least) if least >= self._floor else ~(losses < self._floor)
-        places = np.flatnonzero(is_greater)
+        places = np.flatnonzero(~((losses < self._floor) | (losses <= 0)))
         if places.size > self._most:
             values = losses[places]
             bound = np.partition(values, places.size - self._most)[places.size - self._most]
