@@ -403,6 +403,7 @@ def test_worst_pairs_are_the_first_of_the_greatest_losses() -> None:
     assert [(pair.loss, pair.place) for pair in state.pairs] == [(5.0, 4), (3.0, 10), (2.0, 9)]
     assert reduction.add(reduction.empty(), of(9.0, 0.25, 0.5)) == (3, ())  # a task has three that are worse
     assert [pair.loss for pair in reduction.add(reduction.empty(), of(9.0, 2.0, 0.5)).pairs] == [2.0]  # or as bad
+    assert [pair.loss for pair in WorstReduction(3).add(WorstOfTask(), of(9.0, 0.0, 1.0)).pairs] == [1.0]
     one, of_nan = (state.pairs[0]._replace(loss=loss) for loss in (1.0, np.nan))
     whole = reduction.merge([one], WorstOfTask(1, (of_nan,)), Part(None, Counts(), []))  # type: ignore[arg-type]
     assert [str(pair.loss) for pair in whole] == ["nan", "1.0"]
@@ -430,6 +431,8 @@ def test_a_look_sees_labels_and_margins_behind_the_first_few() -> None:
         look, margin_gap=0.0, reach=0.25, has_booleans=True, codes=Counter({1.0: 199, -1.0: 1})
     )
     assert seen(Plan.of(labels="any"), y=last) == replace(look, codes=Counter({1.0: 199, -1.0: 1}))
+    codes = [seen(Plan.of(labels="any"), y=np.arange(200.0) % count).codes for count in (16, 17)]
+    assert codes == [Counter(np.arange(200) % 16), None]
     assert seen(Plan.of(labels="probability")) == Look(look.grids)
     lists = Plan.of(columns=Columns(None, None, "y", (("score", "s"),), (("query", "q"),)), labels="relevance")
     assert seen(lists, y=last * 3, score=np.full(200, 0.25)) == Look(look.grids, -3.0, 3.0, smallest=3.0)

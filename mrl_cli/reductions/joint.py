@@ -69,7 +69,7 @@ class JointCells:
         first = int(min(columns.min(), rows.min(), -1)) if columns.size else -1
         last = int(max(columns.max(), rows.max(), 0)) if columns.size else 0
         size = last + 1 - first
-        pairs = np.bincount((columns - first) * size + rows - first, self.counts[is_in]).astype(int)
+        pairs = np.bincount((columns - first) * size + rows - first, self.counts[is_in])
         cells = [(place // size, place % size, int(pairs[place])) for place in np.flatnonzero(pairs).tolist()]
         return Square(float(np.ldexp(1.0, exponent)), first, size, cells, int(self.counts[~is_in].sum()))
 
