@@ -36,7 +36,7 @@ class Accuracies(NamedTuple):
     @classmethod
     def of(cls, correct: NDArray[np.int64], pairs: NDArray[np.int64]) -> Accuracies:
         """Return those of lists of so many pairs; an edge between bars belongs to the upper one."""
-        is_met = (pairs > 0) & (correct < pairs)
+        is_met = correct < pairs
         bars = np.bincount(correct[is_met] * BARS // pairs[is_met], minlength=BARS)
         return cls(bars, int(np.count_nonzero((pairs > 0) & (correct == pairs))), int(np.count_nonzero(pairs == 0)))
 
