@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mrl_cli.commands.helping import CHECKS, GROUPED
+from mrl_cli.commands.helping import GROUPED
 from mrl_cli.commands.models import TwoModels
-from mrl_cli.commands.options import count, option, refuse_if
+from mrl_cli.commands.options import Options, count, refuse_if, varied
 from mrl_cli.commands.planning import plan_of_options
-from mrl_cli.commands.values import share
 from mrl_cli.model import MOST_SAMPLES, USUAL_CONFIDENCE, Plan
 from mrl_cli.words import option_of
 
@@ -29,8 +28,8 @@ class Comparison(TwoModels):
     leaves 0 out. Bars around each model's own mean may overlap even so.
     """
 
-    confidence: float = option(
-        "Confidence of every interval.", group=GROUPED, type=share, metavar="SHARE", default=USUAL_CONFIDENCE
+    confidence: float = varied(
+        Options.confidence, "Confidence of every interval.", default=USUAL_CONFIDENCE, is_common=False
     )
     bootstrap: int = count(
         "Draw this many samples for the paired bootstrap; 0: none.",
@@ -41,12 +40,9 @@ class Comparison(TwoModels):
         default=1000,
     )
     seed: int = count("Seed of the bootstrap.", "S", group=GROUPED, least=0, default=0)
-    fail_if: tuple[str, ...] = option(
+    fail_if: tuple[str, ...] = varied(
+        Options.fail_if,
         "Exit with 1 when a condition holds, such as 'difference.low>0': a's loss is higher. Repeatable.",
-        group=CHECKS,
-        is_common=True,
-        multiple=True,
-        metavar="EXPR",
     )
 
     name, metavar = "compare", "[A] [B]"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.commands.helping import CHECKS, OUTPUT
-from mrl_cli.commands.options import flag, option, refuse_if
+from mrl_cli.commands.options import Options, flag, option, refuse_if, varied
 from mrl_cli.commands.outputs import refuse_no_rows, row_suffixes
 from mrl_cli.commands.run import Run
 from mrl_cli.commands.saying import say
@@ -36,14 +36,11 @@ class Compute(Run):
     calibration: bool = flag(
         "Report how well sigmoid(|x1 - x2|) agrees with the share of pairs that are right.", group=CHECKS
     )
-    output: str | None = option(
+    output: str | None = varied(
+        Options.output,
         "Write to this file: whole, or not at all. Under --reduction none a name that ends with a slash, such as out/ "
         "or s3://bucket/out/, is a folder of parts.",
-        "-o",
-        group=OUTPUT,
         metavar="FILE|FOLDER/",
-        is_common=True,
-        shown="stdout",
     )
     which: str = option(
         "Picture that --save-plot writes.",

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self, get_args
 
-from mrl_cli.commands.helping import COLUMNS
-from mrl_cli.commands.options import declared, is_given, option, refuse_if
+from mrl_cli.commands.options import Options, declared, is_given, refuse_if, varied
 from mrl_cli.commands.parsing import is_for_this
 from mrl_cli.commands.rank import Rank
 from mrl_cli.commands.run import Run
@@ -24,22 +23,18 @@ if TYPE_CHECKING:
 class RunOnPairs(Run):
     """A run on pairs, whose command carries out one on ranked lists too: the options of both."""
 
-    labels: Labels | None = option(
+    labels: Labels | None = varied(
+        Options.labels,
         "What labels mean. Of pairs: pm1, exactly -1 or 1; 01, 0 and 1, where 0 means -1; any, the real number as it "
         "is; strength, its sign is the label; probability, that x1 is better. Of lists: relevance, the higher the "
         "better; rank, 1 is the best.",
-        group=COLUMNS,
-        is_common=True,
         shown="pm1, or relevance; as the preset has it",
         choices=get_args(Labels),
-        default=None,
     )
-    preset: str | None = option(
+    preset: str | None = varied(
+        Options.preset,
         "Read columns and labels as a known producer writes them; those of mrl compute and mrl rank.",
-        group=COLUMNS,
-        is_common=True,
         type=Registered("mrl_cli.inputs.presets", "PRESETS", "LIST_PRESETS"),
-        metavar="NAME",
     )
 
     def planned(self) -> Plan:

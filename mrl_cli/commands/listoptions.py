@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from mrl_cli.commands.helping import COLUMNS, INPUT, LOSS
-from mrl_cli.commands.options import Options, column, option, refuse_if
+from mrl_cli.commands.options import Options, column, option, refuse_if, varied
 from mrl_cli.commands.values import Registered, number
 from mrl_cli.model import ListLabels, Missing, Plan, Role
 from mrl_cli.words import option_of
@@ -34,17 +34,15 @@ class ListOptions(Options):
     )
     label: str | None = column("Column of the label.", group=COLUMNS, is_common=True, shown="label")
     score: str | None = column("Column of the score.", group=COLUMNS, is_common=True, shown="score")
-    weight: str | None = column(
-        "Column of a weight for each item: of the pairs in which its label is the higher one.", group=LOSS
+    weight: str | None = varied(
+        Options.weight, "Column of a weight for each item: of the pairs in which its label is the higher one."
     )
     query_weight: str | None = column("Column of a weight for each query, the same in all of its rows.", group=LOSS)
-    labels: Any = option(
+    labels: Any = varied(
+        Options.labels,
         "What labels mean. relevance: the higher, the better. rank: 1 is the best.",
-        group=COLUMNS,
-        is_common=True,
         shown="relevance, or as the preset has it",
         choices=get_args(ListLabels),
-        default=None,
     )
     chosen: str | None = column(
         "Column of the scores of chosen answers, in place of --label and --score.", group=COLUMNS, is_common=True
@@ -63,8 +61,8 @@ class ListOptions(Options):
         type=unjudged_label,
         metavar="negative|VALUE",
     )
-    scores: str | None = option(
-        "Read a score for each row, in their order, from this file. It is held in memory.", group=INPUT, metavar="FILE"
+    scores: str | None = varied(
+        Options.scores, "Read a score for each row, in their order, from this file. It is held in memory."
     )
     group_sizes: str | None = option(
         "Read the number of rows of each query from this file, such as LightGBM's .query. It is held in memory.",
@@ -81,12 +79,10 @@ class ListOptions(Options):
     missing: Any = option(
         "What to do with a document without a judgment.", group=INPUT, choices=get_args(Missing), goes_with="qrels"
     )
-    preset: str | None = option(
+    preset: str | None = varied(
+        Options.preset,
         f"Read columns as a known producer writes them: {', '.join(PRESET_NAMES)}. Other options win over it.",
-        group=COLUMNS,
-        is_common=True,
         type=Registered("mrl_cli.inputs.presets", "LIST_PRESETS", elsewhere={"PRESETS": "a preset of mrl compute"}),
-        metavar="NAME",
     )
 
     def check_items(self) -> None:

@@ -50,6 +50,7 @@ class Declared:
     """
 
     def __init__(self, text: str, *flags: str, choices: Sequence[str] | None = None, **settings: Any) -> None:
+        self._given = flags, {"choices": choices} | settings
         self.goes_with = settings.pop("goes_with", None)
         if choices is not None:  # of which the first is the default, where there is no other
             settings = {"type": click.Choice(choices), "default": choices[0]} | settings
@@ -63,6 +64,11 @@ class Declared:
 
     def __get__(self, instance: object, owner: type) -> Any:
         return self if instance is None else self._default
+
+    def but(self, text: str | None, **settings: Any) -> Declared:
+        """Return the same option with another help, if any, and what else differs."""
+        flags, given = self._given
+        return Declared(text or self._settings["help"], *flags, **(given | settings))
 
     @property
     def option(self) -> Option:
@@ -85,6 +91,11 @@ def option(text: str, *flags: str, **settings: Any) -> Any:
     those of HelpOption, its group in the help among them, and of click's Option.
     """
     return Declared(text, *flags, **settings)
+
+
+def varied(known: Any, text: str | None = None, **settings: Any) -> Any:
+    """Return a declared option as some commands have it: with this help, and these settings in place of its own."""
+    return known.but(text, **settings)
 
 
 class ColumnName(click.types.StringParamType):

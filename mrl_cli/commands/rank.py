@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, get_args
 
 from mrl_cli.commands.helping import GROUPED, LOSS
-from mrl_cli.commands.options import count, flag, option, refuse_if
+from mrl_cli.commands.options import Options, count, flag, option, refuse_if, varied
 from mrl_cli.commands.outputs import refuse_no_rows
 from mrl_cli.commands.ranked import Ranked, RankedRun
 from mrl_cli.commands.values import LossName, assigned_word
@@ -29,24 +29,15 @@ class Rank(RankedRun):
     that of the longest list.
     """
 
-    loss: str = option(
+    loss: str = varied(
+        Options.loss,
         "Loss to compute, of pairs or of whole lists; `mrl losses` lists them.",
-        group=LOSS,
-        is_common=True,
         type=LossName("LOSSES", "LISTWISE"),
-        default="margin_ranking",
     )
-    param: tuple[tuple[str, Any], ...] = option(
-        "Set a parameter of the loss, such as temperature=2. Repeatable.",
-        group=LOSS,
-        type=assigned_word,
-        multiple=True,
-        metavar="NAME=VALUE",
-    )
-    reduction: ReductionName = option(
+    param: tuple[tuple[str, Any], ...] = varied(Options.param, type=assigned_word)
+    reduction: ReductionName = varied(
+        Options.reduction,
         "What the value is: the mean over all pairs, the mean over queries of their means, or the sum.",
-        group=LOSS,
-        is_common=True,
         choices=("mean", "query-mean", "sum"),
     )
     lambda_weight: LambdaWeight = option(

@@ -11,10 +11,10 @@ import click
 
 from mrl_cli.commands import outputs
 from mrl_cli.commands.compute import Compute
-from mrl_cli.commands.helping import INPUT, LOSS, OUTPUT
+from mrl_cli.commands.helping import INPUT, OUTPUT
 from mrl_cli.commands.kinds import RunOnLists, RunOnPairs, command_of
 from mrl_cli.commands.models import TwoModels
-from mrl_cli.commands.options import flag, option, refuse_if
+from mrl_cli.commands.options import Options, flag, option, refuse_if, varied
 from mrl_cli.commands.planning import plan_of_options
 from mrl_cli.commands.rank import Rank
 from mrl_cli.commands.run import Run
@@ -40,10 +40,9 @@ class Paged(Run):
     """A run that writes a page."""
 
     format: str = "html"
-    reduction: ReductionName = option(
+    reduction: ReductionName = varied(
+        Options.reduction,
         "What the first figure is; of lists also the mean over queries of their means.",
-        group=LOSS,
-        is_common=True,
         choices=("mean", "sum", "query-mean"),
     )
     worst: int = option(
@@ -55,14 +54,7 @@ class Paged(Run):
     )
     title: str | None = option("Title of the page.", group=OUTPUT, metavar="TEXT", shown="the finding")
     open: bool = flag("Open the page in a browser once it is written.", group=OUTPUT)
-    output: str | None = option(
-        "Write to this file: whole, or not at all.",
-        "-o",
-        group=OUTPUT,
-        metavar="FILE.html",
-        is_common=True,
-        shown="stdout",
-    )
+    output: str | None = varied(Options.output, metavar="FILE.html")
 
     def check(self) -> None:
         """Raise UsageError for an output that is no page, and where jinja2 is missing."""

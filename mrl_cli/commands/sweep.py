@@ -9,7 +9,7 @@ import click
 
 from mrl_cli.commands.helping import LOSS
 from mrl_cli.commands.kinds import RunOnLists, RunOnPairs, command_of
-from mrl_cli.commands.options import option
+from mrl_cli.commands.options import Options, option, varied
 from mrl_cli.commands.run import Run
 from mrl_cli.words import counted, harmless
 
@@ -100,10 +100,9 @@ class MarginSweep(_Drawn, RunOnPairs):
         required=True,
         metavar="LIST",
     )
-    reduction: ReductionName = option(
+    reduction: ReductionName = varied(
+        Options.reduction,
         "What the value of a margin is; of lists also the mean over queries of their means.",
-        group=LOSS,
-        is_common=True,
         choices=("mean", "sum", "query-mean"),
     )
 

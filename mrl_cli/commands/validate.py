@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, get_args
 
 from mrl_cli.commands.expectations import Expecting
-from mrl_cli.commands.helping import CHECKS, GROUPED, LOSS, OUTPUT
+from mrl_cli.commands.helping import CHECKS
 from mrl_cli.commands.kinds import RunOnLists, RunOnPairs, command_of
-from mrl_cli.commands.options import FORMAT_HELP, column, flag, option, refuse_if
+from mrl_cli.commands.options import Options, column, option, refuse_if, varied
 from mrl_cli.commands.rank import Rank
 from mrl_cli.commands.suite import RunOnSuite
 from mrl_cli.commands.values import Registered
@@ -40,21 +40,20 @@ class Validate(RunOnSuite, RunOnPairs):
         multiple=True,
     )
     loss_column: str | None = column("Column of your own losses, one per pair.", group=CHECKS, is_common=True)
-    group_by: tuple[str, ...] = column(
-        "Check the figures of each group too. Repeatable: groups are combinations.", group=GROUPED, multiple=True
+    group_by: tuple[str, ...] = varied(
+        Options.group_by, "Check the figures of each group too. Repeatable: groups are combinations.", is_common=False
     )
-    by_file: bool = flag("Check the figures of each file too.", group=GROUPED)
+    by_file: bool = varied(Options.by_file, "Check the figures of each file too.")
     # Those of pairs and those of ranked lists.
     loss: str = Rank.loss
     param: tuple[tuple[str, Any], ...] = Rank.param
-    reduction: ReductionName = option(
+    reduction: ReductionName = varied(
+        Options.reduction,
         "What the value is: mean and sum; of pairs none, of lists the mean over queries.",
-        group=LOSS,
         choices=get_args(ReductionName),
+        is_common=False,
     )
-    format: str = option(
-        FORMAT_HELP, "-f", group=OUTPUT, choices=("auto", *format_names(with_annotations=True)), is_common=True
-    )
+    format: str = varied(Options.format, choices=("auto", *format_names(with_annotations=True)))
 
     name = "validate"
     examples = (
