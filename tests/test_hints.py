@@ -207,8 +207,7 @@ def hint_pieces(modules: dict[str, str]) -> set[str]:
         for node in ast.walk(whole):
             if isinstance(node, ast.FunctionDef):  # a private name is its module's own
                 functions[f"{module}:{node.name}" if node.name.startswith("_") else node.name] = module, node
-    rules = set(re.findall(r"\w+", modules.get("reports/remedies", "").split("REMEDIES")[-1]))
-    known = {name for name, (_, node) in functions.items() if "hint" in name or node.name in rules}
+    known = {name for name, (_, node) in functions.items() if "hint" in name or node.name == "_remedies"}
     waiting: list[tuple[str, ast.AST]] = [
         (module, each) for module, tree in trees.items() for each in _expressions(tree)
     ]
@@ -217,7 +216,9 @@ def hint_pieces(modules: dict[str, str]) -> set[str]:
     while waiting:
         module, tree = waiting.pop()
         if isinstance(tree, ast.FunctionDef):
-            returned = (node.value for node in ast.walk(tree) if isinstance(node, ast.Return) and node.value)
+            returned = (
+                node.value for node in ast.walk(tree) if isinstance(node, ast.Return | ast.Yield) and node.value
+            )
             waiting += [(module, each) for each in (*returned, *_expressions(tree))]
             continue
         pieces |= set(_pieces(tree))

@@ -1,6 +1,6 @@
 """What to do about rows with problems: chosen from what was read, so that following it makes those rows readable.
 
-A remedy that makes only some of them readable is left out, and so is one that the plan holds already. `REMEDIES` is
+A remedy that makes only some of them readable is left out, and so is one that the plan holds already. `_remedies` is
 where one is entered; the first that has something to say counts.
 """
 
@@ -31,7 +31,7 @@ from mrl_cli.reports.labelways import Way, ways_of_labels, ways_of_ties
 from mrl_cli.words import harmless, hint_for, is_float, option_of, shell_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
     from mrl_cli.model import Plan
     from mrl_cli.reports.facts import Facts
@@ -49,8 +49,41 @@ _FILLED = {"margin": 0, "weight": 1}  # what a row has where nothing is said
 
 def remedy(facts: Facts) -> str | None:
     """Return what a user with these problems most probably has to do, None where nothing is known to help."""
-    hint = next(filter(None, (hint_for(rule(facts), facts.options) for rule in REMEDIES)), None)
+    hint = next(filter(None, (hint_for(text, facts.options) for text in _remedies(facts))), None)
     return hint and "; ".join(_in_place(part, facts.plan) for part in hint.split("; "))
+
+
+def _remedies(facts: Facts) -> Iterator[str | None]:
+    """Yield what may help, the most telling first."""
+    problems, texts = facts.counts.problems, [problem.value for problem in facts.first(NOT_A_NUMBER)]
+    if facts.logs and problems:
+        yield f"{facts.logs[0]}: read the scores of each pair"
+    yield _for_header(facts)
+    if NOT_IN_MAP in problems:
+        label_map = harmless(facts.plan.rules.label_map_text, 200)
+        yield f"the map of labels is {label_map}; each value needs an entry: 1, -1, 0 or skip"
+    yield _in_words(ways_of_ties(facts))
+    yield _for_lists(facts)
+    yield _for_objects(facts)
+    yield _for_gains(facts)
+    yield _in_words(ways_of_labels(facts))
+    if all(any(character.isalpha() for character in text) for text in texts):
+        yield _for_other_columns(facts, texts)
+    yield _for_decimals(facts)
+    if facts.are_all_bad and any(problem.value in ("'{'", "'['") for problem in facts.first(NOT_AN_OBJECT)):
+        yield "is it one JSON value over several lines? give the file the suffix .json"
+    if ENCODING in problems:
+        yield ENCODING_HINT
+    if NO_SUCH_SCORE in problems and facts.scores is not None:
+        yield f"rows of the scores are counted from 0, and there are {facts.scores:,}"
+    yield _for_float32(facts)
+    yield _in_words(_ways_of_missing(facts))
+    if NOT_JUDGED in problems:
+        yield "--missing drop leaves such documents out and counts them; --missing zero takes their relevance for 0"
+    if line := next((line for kind, line in LINES.items() if kind in problems), None):
+        yield "; ".join(filter(None, (line, _for_rows(facts))))
+    yield _for_rows(facts)
+    yield _for_other_columns(facts, texts)
 
 
 def _in_place(part: str, plan: Plan) -> str:
@@ -69,13 +102,6 @@ def _in_place(part: str, plan: Plan) -> str:
     return f"{part} in place of {excluded}" if excluded else part
 
 
-def _for_map(facts: Facts) -> str | None:
-    if NOT_IN_MAP not in facts.counts.problems:
-        return None
-    label_map = harmless(facts.plan.rules.label_map_text, 200)
-    return f"the map of labels is {label_map}; each value needs an entry: 1, -1, 0 or skip"
-
-
 def ways_to_read(facts: Facts) -> list[Way]:
     """Return the ways to read labels with a problem and missing cells, the likeliest first.
 
@@ -84,30 +110,12 @@ def ways_to_read(facts: Facts) -> list[Way]:
     return ways_of_ties(facts) or ways_of_labels(facts) or _ways_of_missing(facts)
 
 
-def _for_ties(facts: Facts) -> str | None:
-    return _in_words(ways_of_ties(facts))
-
-
-def _for_labels(facts: Facts) -> str | None:
-    return _in_words(ways_of_labels(facts))
-
-
 def _in_words(ways: list[Way]) -> str | None:
     return "; ".join(way.text for way in ways) or None
 
 
-def _for_texts(facts: Facts) -> str | None:
-    """Name the columns of texts, where they stand in every row."""
-    texts = [problem.value for problem in facts.first(NOT_A_NUMBER)]
-    return _other_columns(facts, texts) if all(any(c.isalpha() for c in text) for text in texts) else None
-
-
-def _for_other_columns(facts: Facts) -> str | None:
-    """Name the columns of what else is no number, such as dates and shares in percent, where that is in every row."""
-    return _other_columns(facts, [problem.value for problem in facts.first(NOT_A_NUMBER)])
-
-
-def _other_columns(facts: Facts, texts: list[str]) -> str | None:
+def _for_other_columns(facts: Facts, texts: list[str]) -> str | None:
+    """Name the columns of what is no number, such as texts, dates and shares in percent, where that is in every row."""
     if not (facts.are_all_bad and facts.first_of_all(NOT_A_NUMBER)):
         return None
     names = dict(facts.plan.columns.wanted_numbers)
@@ -133,10 +141,6 @@ def _for_decimals(facts: Facts) -> str | None:
     return "decimal commas? use --decimal ," + (" and leave out --delimiter" if dialect.delimiter == "," else "")
 
 
-def _for_logs(facts: Facts) -> str | None:
-    return f"{facts.logs[0]}: read the scores of each pair" if facts.logs and facts.counts.problems else None
-
-
 def _for_header(facts: Facts) -> str | None:
     dialect = facts.plan.reading.dialect
     is_first = any(problem.row == 1 and problem.value.strip("'")[:1].isalpha() for problem in facts.first(NOT_A_NUMBER))
@@ -144,29 +148,10 @@ def _for_header(facts: Facts) -> str | None:
     return "is the first line a header? leave out --no-header" if has_header else None
 
 
-def _for_lines(facts: Facts) -> str | None:
-    is_opened = any(problem.value in ("'{'", "'['") for problem in facts.first(NOT_AN_OBJECT))
-    is_value = is_opened and facts.are_all_bad
-    return "is it one JSON value over several lines? give the file the suffix .json" if is_value else None
-
-
-def _for_encoding(facts: Facts) -> str | None:
-    return ENCODING_HINT if ENCODING in facts.counts.problems else None
-
-
-def _for_scores(facts: Facts) -> str | None:
-    is_there = NO_SUCH_SCORE in facts.counts.problems and facts.scores is not None
-    return f"rows of the scores are counted from 0, and there are {facts.scores:,}" if is_there else None
-
-
 def _for_float32(facts: Facts) -> str | None:
     infinite = facts.first(INFINITE)
     fit = infinite and all(is_float(problem.value) and math.isfinite(float(problem.value)) for problem in infinite)
     return "float32 does not hold them; use --dtype float64" if fit and facts.plan.loss.dtype == "float32" else None
-
-
-def _for_missing(facts: Facts) -> str | None:
-    return _in_words(_ways_of_missing(facts))
 
 
 def _ways_of_missing(facts: Facts) -> list[Way]:
@@ -217,41 +202,7 @@ def _for_objects(facts: Facts) -> str | None:
     return None
 
 
-def _for_judgments(facts: Facts) -> str | None:
-    if NOT_JUDGED not in facts.counts.problems:
-        return None
-    return "--missing drop leaves such documents out and counts them; --missing zero takes their relevance for 0"
-
-
-def _for_fields(facts: Facts) -> str | None:
-    line = next((line for kind, line in LINES.items() if kind in facts.counts.problems), None)
-    return line and "; ".join(filter(None, (line, _for_rows(facts))))
-
-
 def _for_rows(facts: Facts) -> str | None:
     if facts.are_all_bad or not facts.may_skip or facts.plan.reading.on_error == "skip":
         return None
     return "--on-error skip leaves bad rows out and counts them; --rejects FILE writes them down"
-
-
-REMEDIES: tuple[Callable[[Facts], str | None], ...] = (
-    _for_logs,
-    _for_header,
-    _for_map,
-    _for_ties,
-    _for_lists,
-    _for_objects,
-    _for_gains,
-    _for_labels,
-    _for_texts,
-    _for_decimals,
-    _for_lines,
-    _for_encoding,
-    _for_scores,
-    _for_float32,
-    _for_missing,
-    _for_judgments,
-    _for_fields,
-    _for_rows,
-    _for_other_columns,
-)
