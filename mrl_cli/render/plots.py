@@ -32,24 +32,13 @@ LARGEST = sys.float_info.max
 
 
 class Signs(NamedTuple):
-    """What lines are drawn with; the first of bars is empty, the last full."""
+    """What bars are drawn with, the first empty, the last full; all else is translated by the screen."""
 
     standing: str = " ▁▂▃▄▅▆▇█"
     lying: str = " ▏▎▍▌▋▊▉█"
-    side: str = "│"
-    tick: str = "┤"
-    corner: str = "└"
-    base: str = "─"
-    mark: str = "┬"
-    left: str = "◂"
-    right: str = "▸"
-    dot: str = "●"
-    diamond: str = "◇"
-    minus: str = "−"
-    zero: str = "┊"
 
 
-PLAIN = Signs(" ::####", " ##", "|", "+", "+", "-", "+", "<", ">", "o", "x", "-", ":")
+PLAIN = Signs(" ::####", " ##")
 
 
 def drawn(plots: Iterable[Plot], screen: Screen) -> str:
@@ -95,18 +84,18 @@ def _distribution(plot: Distribution, width: int, signs: Signs) -> Iterator[Line
     yield [(f"{plot.unit:>{margin}}", QUIET)]
     levels = len(signs.standing) - 1
     for row in range(HEIGHT):
-        parts: Line = [(f"{ticks[row]:>{margin},}{signs.tick}" if row in ticks else " " * margin + signs.side, QUIET)]
+        parts: Line = [(f"{ticks[row]:>{margin},}┤" if row in ticks else " " * margin + "│", QUIET)]
         for place, count in enumerate(plot.counts):
             filled = count * HEIGHT * levels / highest - (HEIGHT - 1 - row) * levels
             level = min(levels, max(0, round(filled)))
             level = max(level, count > 0 and row == HEIGHT - 1)  # no bar is too low to be seen
             parts.append((signs.standing[level] * cells, _style(plot, plot.start + (place + 0.5) * plot.width)))
         yield parts
-    axis, labels = _axis(plot, cells, signs)
-    yield [(f"{'':{margin}}{signs.corner}{axis}", QUIET)]
+    axis, labels = _axis(plot, cells)
+    yield [(f"{'':{margin}}└{axis}", QUIET)]
     yield [f"{'':{margin + 1}}{labels}"]
-    yield from ([" " * (margin + 1), *line] for line in _regions(plot, cells, signs))
-    yield [(f"{'':{margin + 1}}{_note(plot, signs)}", QUIET)]
+    yield from ([" " * (margin + 1), *line] for line in _regions(plot, cells))
+    yield [(f"{'':{margin + 1}}{_note(plot)}", QUIET)]
 
 
 def _style(plot: Distribution, value: float) -> str:
@@ -114,25 +103,25 @@ def _style(plot: Distribution, value: float) -> str:
     return BAD if plot.regions and plot.regions[bisect(plot.knots, value)].is_bad else GOOD
 
 
-def _note(plot: Distribution, signs: Signs) -> str:
+def _note(plot: Distribution) -> str:
     others = {"below": plot.below, "above": plot.above, "at 0": plot.ties}
     counts = ", ".join(f"{count:,} {where}" for where, count in others.items() if count)
-    return f"{plot.variable.replace('−', signs.minus)}, bars {plot.width:g} wide{'; ' if counts else ''}{counts}"
+    return f"{plot.variable}, bars {plot.width:g} wide{'; ' if counts else ''}{counts}"
 
 
-def _axis(plot: Distribution, cells: int, signs: Signs) -> tuple[str, str]:
+def _axis(plot: Distribution, cells: int) -> tuple[str, str]:
     """Return the line under the bars, and the numbers at its ticks."""
     size = len(plot.counts) * cells
     step = step_of(plot.width * size / cells, max(4, size / 12))
-    axis, labels = [signs.base] * size, [" "] * (size + 8)
+    axis, labels = ["─"] * size, [" "] * (size + 8)
     stop = min(plot.start + plot.width * size / cells, LARGEST)
     for tick in range(math.ceil(plot.start / step), math.floor(stop / step) + 1):
         column = round((tick * step / plot.width - plot.start / plot.width) * cells)  # the difference may be none
-        text = f"{tick * step:g}".replace("-", signs.minus)
+        text = f"{tick * step:g}".replace("-", "−")
         first = column - len(text) // 2
         is_free = first >= 0 and not "".join(labels[max(0, first - 1) : first + len(text) + 1]).strip()
         if column < size and is_free:
-            axis[column] = signs.mark
+            axis[column] = "┬"
             labels[first : first + len(text)] = text
     return "".join(axis), "".join(labels).rstrip()
 
@@ -149,7 +138,7 @@ def step_of(span: float, most: float) -> Any:
     return max(1, round(step)) if step >= 1 else step
 
 
-def _regions(plot: Distribution, cells: int, signs: Signs) -> Iterator[Line]:
+def _regions(plot: Distribution, cells: int) -> Iterator[Line]:
     """Yield the regions under the axis, named with their shares; those too narrow for that are named below."""
     size = len(plot.counts) * cells
     cuts = [round((knot - plot.start) / plot.width * cells) for knot in plot.knots]
@@ -159,14 +148,14 @@ def _regions(plot: Distribution, cells: int, signs: Signs) -> Iterator[Line]:
     for place, region in enumerate(plot.regions):
         room = edges[place + 1] - edges[place] - (place > 0)
         if place > 0 and room >= 0:
-            line.append(signs.side)
+            line.append("│")
         text = f" {region.name} {region.share:.1%} "
-        first, last = signs.left if place == 0 else "", signs.right if place == len(plot.regions) - 1 else ""
+        first, last = "◂" if place == 0 else "", "▸" if place == len(plot.regions) - 1 else ""
         if len(text) + 2 <= room:
-            text = f"{first}{text:{signs.base}^{room - len(first) - len(last)}}{last}"
+            text = f"{first}{text:─^{room - len(first) - len(last)}}{last}"
         else:
             others.append((edges[place] + room // 2, text.strip(), region.is_bad))
-            text = signs.base * max(room, 0)
+            text = "─" * max(room, 0)
         line.append((text, BAD if region.is_bad else GOOD))
     yield line
     for middle, text, is_bad in others:
@@ -177,7 +166,7 @@ def _regions(plot: Distribution, cells: int, signs: Signs) -> Iterator[Line]:
 def _lying(plot: Distribution, width: int, signs: Signs) -> Iterator[Line]:
     """Yield bars that lie, each with its number."""
     bounds = [plot.start + place * plot.width for place in range(len(plot.counts) + 1)]
-    names = [f"{low:g} to {high:g}".replace("-", signs.minus) for low, high in pairwise(bounds)]
+    names = [f"{low:g} to {high:g}".replace("-", "−") for low, high in pairwise(bounds)]
     longest, digits = max(map(len, names), default=0), len(f"{max(plot.counts, default=0):,}")
     room, is_above = _room(width, longest + 1, digits + 1, width)
     for name, low, count in zip(names, bounds, plot.counts, strict=False):
@@ -186,7 +175,7 @@ def _lying(plot: Distribution, width: int, signs: Signs) -> Iterator[Line]:
         yield from _beside(f"{name:>{longest}} ", line, is_above)
     for region in plot.regions:
         yield [(f"{region.name} {region.share:.1%}", BAD if region.is_bad else GOOD)]
-    yield [(_note(plot, signs), QUIET)]
+    yield [(_note(plot), QUIET)]
 
 
 def _room(width: int, names: int, numbers: int, most: int, least: int = 4) -> tuple[int, bool]:
@@ -236,7 +225,7 @@ def _curves(plot: Curves, width: int, signs: Signs) -> Iterator[Line]:
             highest = 1.0 if series.is_share else max((v for v in series.values if math.isfinite(v)), default=1.0)
             bar = _bar(min(series.values[row] / (highest or 1.0), 1.0), room, signs)
             line += ["  ", (f"{bar:{room}}", GOOD), f" {column[row]:>{size}}"]
-        yield from _beside(f"{signs.right if row == plot.marked else ' '}{text:>{longest - 1}}", line, is_above)
+        yield from _beside(f"{'▸' if row == plot.marked else ' '}{text:>{longest - 1}}", line, is_above)
 
 
 def _number(value: float, *, is_share: bool) -> str:
@@ -245,7 +234,7 @@ def _number(value: float, *, is_share: bool) -> str:
     return f"{value:.1%}" if is_share else f"{value:.4f}" if 1e-3 <= abs(value) < 1e6 or value == 0 else f"{value:.4g}"
 
 
-def _estimates(plot: Estimates, width: int, signs: Signs) -> Iterator[Line]:
+def _estimates(plot: Estimates, width: int, _signs: Signs) -> Iterator[Line]:
     variable, *names = (_name(text, width) for text in (plot.variable, *(one.name for one in plot.estimates)))
     longest = max(map(len, [variable, *names]))
     digits = max(5, *(len(f"{one.pairs:,}") for one in plot.estimates))
@@ -266,12 +255,12 @@ def _estimates(plot: Estimates, width: int, signs: Signs) -> Iterator[Line]:
     head: Line = [(f"{scale:{room}}  {plot.figure}{'  expected' * has_expected}", QUIET), ""]
     yield from _beside(f"{variable:>{longest}}  {'pairs':>{digits}}  ", head, is_above, QUIET)
     for name, one in zip(names, plot.estimates, strict=True):
-        line: Line = [*_interval(one, plot, room, signs), f" {one.share:>6.1%}"]
+        line: Line = [*_interval(one, plot, room), f" {one.share:>6.1%}"]
         line += [] if one.expected is None else [f"  {one.expected:>8.1%}"]
         yield from _beside(f"{name:>{longest}}  {one.pairs:>{digits},}  ", line, is_above)
     if plot.left_out:
         yield [(f"and {plot.left_out:,} more", QUIET)]
-    yield [(_legend(plot.legend, signs), QUIET)]
+    yield [(plot.legend, QUIET)]
 
 
 def _name(text: str, width: int) -> str:
@@ -280,11 +269,7 @@ def _name(text: str, width: int) -> str:
     return clean if len(clean) <= most else clean[: most - 1] + "…"
 
 
-def _legend(text: str, signs: Signs) -> str:
-    return text.replace("−", signs.minus).replace("●", signs.dot).replace("◇", signs.diamond).replace("│", signs.side)
-
-
-def _interval(one: Estimate, plot: Estimates, room: int, signs: Signs) -> Line:
+def _interval(one: Estimate, plot: Estimates, room: int) -> Line:
     """Return an interval as a line with a dot, the diamond of what is expected, and the line of the whole."""
 
     def column(share: float) -> int:
@@ -292,14 +277,14 @@ def _interval(one: Estimate, plot: Estimates, room: int, signs: Signs) -> Line:
 
     cells = [(" ", "")] * room
     if plot.least < 0:
-        cells[column(0)] = (signs.zero, QUIET)
+        cells[column(0)] = ("┊", QUIET)
     for place in range(column(one.low), column(one.high) + 1):
-        cells[place] = (signs.base, GOOD)
+        cells[place] = ("─", GOOD)
     if plot.whole is not None:
-        cells[column(plot.whole)] = (signs.side, QUIET)
+        cells[column(plot.whole)] = ("│", QUIET)
     if one.expected is not None:
-        cells[column(one.expected)] = (signs.diamond, BAD)
-    cells[column(one.share)] = (signs.dot, GOOD)
+        cells[column(one.expected)] = ("◇", BAD)
+    cells[column(one.share)] = ("●", GOOD)
     return list(cells)
 
 

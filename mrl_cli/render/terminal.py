@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-_PLAIN = str.maketrans("−…·●◇", "-~|ox")
+_PLAIN = str.maketrans("−…·●◇│┤└─┬◂▸┊", "-~|ox|++-+<>:")
 
 
 def terminal_size() -> tuple[int, int]:
