@@ -64,6 +64,15 @@ class Facts:
         """Return the least or the greatest loss, NaN without losses: then they are infinite, the least above."""
         return math.nan if self.totals.min > self.totals.max else bound
 
+    def per_pair(self, count: Any) -> Any:
+        """Return a count as a share of the pairs."""
+        return ratio(count, self.totals.pairs)
+
+    @property
+    def beyond_margin(self) -> Any:
+        """How many correct pairs reach the margin."""
+        return self.totals.correct - self.totals.inside_margin
+
     @property
     def total_weight(self) -> Any:
         """The sum of weights, rounded once."""
@@ -163,21 +172,10 @@ FIGURES = (
     Figure("ties", 5, lambda of: of.totals.ties, "share", column=9),
     Figure("wrong", 5, lambda of: of.totals.wrong, "share"),
     Figure("inside_margin", 5, lambda of: of.totals.inside_margin, "share", needs="margin of pairs"),
+    Figure("beyond_margin", 5, lambda of: of.beyond_margin, "share", needs="margin of pairs", like="correct"),
+    Figure("accuracy", 6, lambda of: of.per_pair(of.totals.correct), column=3),
     Figure(
-        "beyond_margin",
-        5,
-        lambda of: of.totals.correct - of.totals.inside_margin,
-        "share",
-        needs="margin of pairs",
-        like="correct",
-    ),
-    Figure("accuracy", 6, lambda of: ratio(of.totals.correct, of.totals.pairs), column=3),
-    Figure(
-        "accuracy_half",
-        6,
-        lambda of: ratio(of.totals.correct + of.totals.ties / 2, of.totals.pairs),
-        column=8,
-        like="accuracy",
+        "accuracy_half", 6, lambda of: of.per_pair(of.totals.correct + of.totals.ties / 2), column=8, like="accuracy"
     ),
     Figure(
         "accuracy_without_ties",
@@ -185,24 +183,18 @@ FIGURES = (
         lambda of: ratio(of.totals.correct, of.totals.correct + of.totals.wrong),
         like="accuracy",
     ),
-    Figure(
-        "accuracy_at_margin",
-        6,
-        lambda of: ratio(of.totals.correct - of.totals.inside_margin, of.totals.pairs),
-        needs="margin of pairs",
-        like="accuracy",
-    ),
-    Figure("query_accuracy", 6, lambda of: of.mean_of_queries("query_accuracy"), needs="lists"),
+    Figure("accuracy_at_margin", 6, lambda of: of.per_pair(of.beyond_margin), needs="margin of pairs", like="accuracy"),
+    Figure("query_accuracy", 6, lambda of: of.query_mean_of("query_accuracy"), needs="lists"),
     Figure(
         "query_accuracy_half",
         6,
-        lambda of: of.mean_of_queries("query_accuracy_half"),
+        lambda of: of.query_mean_of("query_accuracy_half"),
         needs="lists",
         like="query_accuracy",
     ),
-    Figure("top_accuracy", 6, lambda of: of.mean_of_queries("top_accuracy"), needs="lists"),
+    Figure("top_accuracy", 6, lambda of: of.query_mean_of("top_accuracy"), needs="lists"),
     Figure(
-        "top_accuracy_half", 6, lambda of: of.mean_of_queries("top_accuracy_half"), needs="lists", like="top_accuracy"
+        "top_accuracy_half", 6, lambda of: of.query_mean_of("top_accuracy_half"), needs="lists", like="top_accuracy"
     ),
     Figure("active", 5, lambda of: of.totals.active, "share", needs="pairwise"),
     Figure("difference_mean", 7, lambda of: of.mean_of("difference"), needs="describes"),
@@ -258,26 +250,31 @@ def keys_that_need(*needs: str) -> tuple[str, ...]:
 
 def reported_figures(plan: Plan, *, of_groups: bool = False) -> list[Figure]:
     """Return the figures that a report under this plan holds, or its report of each group."""
-    there = {key for key, value in plan.settings().items() if value is not None} | {""}
-    there |= {"reduced"} if plan.reporting.reduction != "none" else set()
-    there |= {"describes"} if plan.reporting.describes else set()
-    there |= {"describes pairs"} if plan.reporting.describes and not plan.has_lists else set()
-    there |= {"calibration"} if plan.reporting.calibration else set()
-    there |= {"describes_scores"} if plan.reporting.describes and not plan.has_differences else set()
-    there |= {f"fill {role}" for role, _ in plan.reading.fills}
-    there |= {"lists"} if plan.has_lists else {"pairs"}
-    there |= {"confidence of lists"} if plan.has_lists and plan.reporting.confidence is not None else set()
-    there |= {"pairwise"} if plan.loss.name in LOSSES else {"listwise"}
-    there |= {"weights"} if plan.has_weights else set()
-    there |= {"weights of pairs"} if plan.has_weights and plan.loss.name in LOSSES else set()
-    there |= {"weighted"} if plan.has_own_weights else set()
-    there |= {"margin of pairs"} if not plan.has_lists and LOSSES[plan.loss.name].has_margin else set()
-    there |= {"sections"} if plan.benchmark is not None and not of_groups else set()
-    there |= (
-        {"sections"}
-        if not plan.has_lists and plan.has_sections and not (of_groups and plan.outer_groups != plan.groups)
-        else set()
-    )
+    describes, has_intervals = plan.reporting.describes, plan.reporting.confidence is not None
+    is_pairwise = plan.loss.name in LOSSES
+    has_sections = not plan.has_lists and plan.has_sections and not (of_groups and plan.outer_groups != plan.groups)
+    of_plan = {
+        "": True,
+        "reduced": plan.reporting.reduction != "none",
+        "describes": describes,
+        "describes pairs": describes and not plan.has_lists,
+        "describes_scores": describes and not plan.has_differences,
+        "calibration": plan.reporting.calibration,
+        "lists": plan.has_lists,
+        "pairs": not plan.has_lists,
+        "confidence of lists": plan.has_lists and has_intervals,
+        "pairwise": is_pairwise,
+        "listwise": not is_pairwise,
+        "weights": plan.has_weights,
+        "weights of pairs": plan.has_weights and is_pairwise,
+        "weighted": plan.has_own_weights,
+        "margin of pairs": not plan.has_lists and LOSSES[plan.loss.name].has_margin,
+        "sections": has_sections or (plan.benchmark is not None and not of_groups),
+    }
+    there = {key for key, value in plan.settings().items() if value is not None}
+    there |= {need for need, is_there in of_plan.items() if is_there} | {
+        f"fill {role}" for role, _ in plan.reading.fills
+    }
     return [figure for figure in FIGURES if figure.needs in there and not (of_groups and figure.of_run)]
 
 

@@ -85,7 +85,7 @@ class ListFacts(Facts):
         """The mean of the means of queries, by the weights of queries where they have some."""
         return self._sums["query_mean"] / self._sums["query_weight"]
 
-    def mean_of_queries(self, name: str) -> Any:
+    def query_mean_of(self, name: str) -> Any:
         """Return the mean over the queries that have a pair, by their weights, of what has that name."""
         return ratio(float(self._sums[name]), float(self._sums["weight_with_pairs"]))
 
@@ -182,7 +182,7 @@ def _order_notes(facts: ListFacts, plan: Plan) -> list[str]:
     """
     is_relevance = plan.rules.labels == "relevance"
     lists = facts.lists["queries"] - facts.lists["queries_without_pairs"]
-    accuracy = facts.mean_of_queries("query_accuracy_half")
+    accuracy = facts.query_mean_of("query_accuracy_half")
     is_said = is_relevance and _RANKS.search(plan.columns.name_of("y") or "")
     if is_said or not accuracy < 1 / 2 or chance_of_so_few(math.floor(accuracy * lists), lists) >= CHANCE:
         return []
