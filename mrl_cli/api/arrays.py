@@ -26,12 +26,7 @@ if TYPE_CHECKING:
 
 @overload
 def pairwise_loss(
-    x1: ArrayLike,
-    x2: ArrayLike,
-    y: ArrayLike,
-    *,
-    reduction: Literal["mean", "sum"] = ...,
-    **more: Unpack[PairSettings],
+    x1: ArrayLike, x2: ArrayLike, y: ArrayLike, *, reduction: Literal["mean", "sum"] = ..., **more: Unpack[PairSettings]
 ) -> float: ...
 @overload
 def pairwise_loss(

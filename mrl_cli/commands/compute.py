@@ -164,9 +164,16 @@ class Compute(Run):
     def rendered(self, report: ComputeReport) -> Iterable[str]:
         """Return the report as pieces of text: where rows were written, none but the manifest of their parts."""
         if self.folder is not None:
-            from mrl_cli.reports.parts import PartsReport
+            from mrl_cli.reports.base import Report
 
-            return rendered(PartsReport.of(report, self.written, self._parts), "json")
+            parts = [{"name": part.name, "rows": part.rows, "bytes": part.size_bytes} for part in self._parts]
+            manifest = {
+                "schema": "mrl.parts/1",
+                "notes": None,
+                "format": self.written,
+                "parts": parts,
+            }  # no notes on data
+            return rendered(Report(**report.record() | manifest), "json")
         return super().rendered(report)
 
     def pictures(self, report: ComputeReport) -> dict[str, Plot]:

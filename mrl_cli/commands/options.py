@@ -11,16 +11,7 @@ from mrl_cli.commands.parsing import Option, pass_over
 from mrl_cli.commands.saying import remember_color
 from mrl_cli.commands.values import LossName, Registered, assignment, char, label_map, named, number, share
 from mrl_cli.errors import UsageError
-from mrl_cli.model import (
-    DType,
-    Labels,
-    LambdaWeight,
-    PairLabels,
-    ReductionName,
-    Role,
-    Strength,
-    group_roles,
-)
+from mrl_cli.model import DType, Labels, LambdaWeight, PairLabels, ReductionName, Role, Strength, group_roles
 from mrl_cli.render import format_names
 from mrl_cli.words import option_of
 
@@ -186,9 +177,7 @@ class Options:
         shown="error",
     )
     on_error: str = option(
-        "What to do with bad rows: stop, or leave them out and count them.",
-        group=INPUT,
-        choices=("fail", "skip"),
+        "What to do with bad rows: stop, or leave them out and count them.", group=INPUT, choices=("fail", "skip")
     )
     rejects: str | None = option(
         "Write every problem that is skipped to this file, CSV or .jsonl.", group=INPUT, metavar="FILE"

@@ -10,15 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mrl_cli import native
-from mrl_cli.arrow import (
-    as_arrow,
-    chosen_texts,
-    joined,
-    text_of,
-    texts_as_arrow,
-    texts_of,
-    written,
-)
+from mrl_cli.arrow import as_arrow, chosen_texts, joined, text_of, texts_as_arrow, texts_of, written
 from mrl_cli.words import NOT_FINITE, csv_lines, number_text
 
 if TYPE_CHECKING:

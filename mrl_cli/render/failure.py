@@ -17,8 +17,6 @@ def failure_text(
     if not as_json:
         return f"error: {with_hint(message, hint)}"
     from mrl_cli.render.formats.json import dumped
-    from mrl_cli.reports.failure import FailureReport
 
-    return dumped(
-        FailureReport(message=message, hint=hint, exit_code=exit_code, problems=list(problems)).record()
-    ).rstrip("\n")
+    error = {"message": message, "hint": hint, "exit_code": exit_code, "problems": list(problems)}
+    return dumped({"error": error}).rstrip("\n")

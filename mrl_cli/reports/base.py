@@ -176,8 +176,9 @@ class Report:
         return dict(sorted(row.items(), key=lambda item: places.get(item[0].split(".")[0], len(places))))
 
     def blocks(self) -> list[Table | Line]:
-        """Return what a person reads: tables, and sentences."""
-        raise NotImplementedError
+        """Return what a person reads: tables, and sentences; by default a table of the rows."""
+        names, rows = self.cells()
+        return [Table(names, [tuple(row) for row in rows])]
 
     def annotations(self) -> list[Annotation] | None:
         """Return what is printed beside the inputs; None for a report that has no such thing."""

@@ -7,15 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mrl_cli.reports.cells import short_text
 from mrl_cli.reports.findings import finding_of
-from mrl_cli.reports.page import (
-    LONGEST,
-    Column,
-    Page,
-    PageTable,
-    Section,
-    groups_section,
-    whole_page,
-)
+from mrl_cli.reports.page import LONGEST, Column, Page, PageTable, Section, groups_section, whole_page
 from mrl_cli.reports.pictures import of_queries
 from mrl_cli.words import counted, group_names, harmless
 

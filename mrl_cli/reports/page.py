@@ -22,8 +22,6 @@ from mrl_cli.words import counted, group_names, harmless, listed
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from numpy.typing import NDArray
-
     from mrl_cli.model import Plan
     from mrl_cli.reductions.histogram import Histogram
     from mrl_cli.reports.base import Report
@@ -169,13 +167,9 @@ def _side_by_side(sections: list[Section]) -> list[Section]:
 
 
 def _source(report: Report) -> str:
-    inputs = listed(map(_shown, report.inputs), 3)
+    inputs = listed(("stdin" if name == "-" else name for name in report.inputs), 3)
     loss = report.loss if report.margin is None else f"{report.loss}, margin {report.margin:g}"
     return f"{inputs} · {counted(report.pairs, 'pair')} · {loss}"
-
-
-def _shown(name: str) -> str:
-    return "stdin" if name == "-" else name
 
 
 def percent_text(share: float) -> str:
@@ -316,7 +310,7 @@ def groups_section(report: Report, plan: Plan) -> Section | None:
     """Return the groups that make most of the loss, as a table, and as a funnel where they are many."""
     if report.groups is None:
         return None
-    sums, count = _sums_of(report.groups), len(report.groups)
+    sums, count = np.array(each(report.groups, "sum"), np.float64), len(report.groups)
     order = np.argsort(-np.where(np.isnan(sums), math.inf, sums), kind="stable")[:MOST_ROWS]
     every = list(report.groups) if count <= MOST_ROWS else None
     groups = [report.groups[place] if every is None else every[place] for place in order.tolist()]
@@ -338,11 +332,6 @@ def groups_section(report: Report, plan: Plan) -> Section | None:
     if report.confidence is not None:
         lead += f" In the band lie {percent_text(report.confidence)} of groups if all were as accurate as the whole."
     return Section(title, lead, [_funnel(groups, report, beside)], notes, table)
-
-
-def _sums_of(groups: Any) -> NDArray[np.float64]:
-    """Return the sum of the losses of each group, in their order."""
-    return np.array(each(groups, "sum"), np.float64)
 
 
 def _group_row(group: Report, report: Report, *, has_intervals: bool) -> list[Any]:

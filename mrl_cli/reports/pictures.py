@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.losses import LOSSES
@@ -185,13 +186,10 @@ def groups_beside(report: Report, plan: Plan) -> Estimates | None:
         interval = wilson_interval(group.correct, group.pairs, confidence)
         name = ", ".join(map(str, group.group))
         estimates.append(Estimate(name, group.pairs, group.correct / group.pairs, interval.low, interval.high))
-    estimates.sort(key=lambda one: (one.share, -one.pairs))
     below = sum(one.high < whole for one in estimates)
-    shown = tuple(estimates[:MOST_GROUPS])
-    by = listed(report.group_by) if isinstance(report.group_by, list) else str(report.group_by or "file")
     legend = f"● share right with its {100 * confidence:.3g}% interval   │ that of all"
     title = _title_of_groups(below, [one.pairs for one in estimates], whole, confidence)
-    return Estimates(title, by, shown, legend, 0.0, whole, len(estimates) - len(shown))
+    return _beside(estimates, report, title, legend, whole=whole)
 
 
 def groups_compared(report: Report) -> Estimates:
@@ -201,19 +199,19 @@ def groups_compared(report: Report) -> Estimates:
         gap = group.accuracy_difference
         low, high = (gap["mean"] if math.isnan(gap[end]) else gap[end] for end in ("low", "high"))
         estimates.append(Estimate(", ".join(map(str, group.group)), group.pairs, gap["mean"], low, high))
-    estimates.sort(key=lambda one: (one.share, -one.pairs))
-    shown = tuple(estimates[:MOST_GROUPS])
-    farthest = max((abs(end) for one in shown for end in (one.low, one.high)), default=0.0)
-    reach = min(1.0, max(1, math.ceil(10 * farthest)) / 10)
-    by = listed(report.group_by) if isinstance(report.group_by, list) else str(report.group_by)
     legend = f"● accuracy of a less that of b with its {100 * report.confidence:.3g}% interval   │ that of all"
-    how: dict[str, Any] = {
-        "least": -reach,
-        "greatest": reach,
-        "figure": "a − b",
-        "left_out": len(estimates) - len(shown),
-    }
-    return Estimates(differing(report), by, shown, legend, whole=report.accuracy_difference["mean"], **how)
+    drawn = _beside(estimates, report, differing(report), legend, whole=report.accuracy_difference["mean"])
+    farthest = max((abs(end) for one in drawn.estimates for end in (one.low, one.high)), default=0.0)
+    reach = min(1.0, max(1, math.ceil(10 * farthest)) / 10)
+    return replace(drawn, least=-reach, greatest=reach, figure="a − b")
+
+
+def _beside(estimates: Sequence[Estimate], report: Report, title: str, legend: str, *, whole: float) -> Estimates:
+    """Return estimates of the groups of a report beside one another, the lowest first; no more than are drawn."""
+    ordered = sorted(estimates, key=lambda one: (one.share, -one.pairs))[:MOST_GROUPS]
+    by = listed(report.group_by) if isinstance(report.group_by, list) else str(report.group_by or "file")
+    left_out = len(estimates) - len(ordered)
+    return Estimates(title, by, tuple(ordered), legend, whole=whole, left_out=left_out)
 
 
 def _title_of_groups(below: int, sizes: Sequence[int], whole: float, confidence: float) -> str:

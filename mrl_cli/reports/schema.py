@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mrl_cli.reports import keys
-from mrl_cli.reports.base import Line, Report, Table
+from mrl_cli.reports.base import Report
 from mrl_cli.reports.compare import COMPARED_SETTINGS
 from mrl_cli.reports.compute import ComputeReport
 from mrl_cli.reports.figures import EVERY_SETTING, FIGURES, GROUP_KEYS, PAIR_NUMBERS, SETTINGS, keys_that_need
@@ -92,6 +92,11 @@ class Form(NamedTuple):
     line: list[Key] | None = None
     is_list: bool = False
     row: str | None = None
+
+    @property
+    def every_table(self) -> dict[str, list[Key]]:
+        """The keys of every object that may be within it."""
+        return {table: keys_in(text) for table, text in keys.TABLES.items()} | self.tables
 
 
 def keys_in(text: str, *, always: Iterable[str] | None = None, only: Iterable[str] | None = None) -> list[Key]:
@@ -179,7 +184,7 @@ def schema_of(name: str) -> dict[str, Any]:
     `$defs` has the objects within it, and `line`, that of a line of JSON lines; `pair` or `query`, of one of those.
     """
     form = FORMS[name]
-    tables = {table: keys_in(text) for table, text in keys.TABLES.items()} | form.tables
+    tables = form.every_table
     whole = _object(form.keys)
     if form.schema is not None:
         whole["properties"]["schema"] |= {"const": form.schema}
@@ -221,14 +226,8 @@ class SchemaReport(Report):
         """Return a row for each key, with the object that it is in."""
         return ("object", "key", "meaning", "kind", "always"), list(self._rows())
 
-    def blocks(self) -> list[Table | Line]:
-        """Return the same rows."""
-        names, rows = self.cells()
-        return [Table(names, rows)]
-
     def _rows(self) -> Iterator[tuple[str, ...]]:
-        form = FORMS[self.name]
-        tables = {table: keys_in(text) for table, text in keys.TABLES.items()} | form.tables
+        form, tables = FORMS[self.name], FORMS[self.name].every_table
         within = dict.fromkeys(_used(form.keys, tables))
         for name, some in ((self.name, form.keys), *((table, tables[table]) for table in within)):
             yield from ((name, key.name, key.text, key.kind, "yes" if key.is_always else "") for key in some)
@@ -246,8 +245,3 @@ class SchemasReport(Report):
     def cells(self) -> tuple[Sequence[str], list[list[str]]]:
         """Return a row for each report."""
         return ("name", "schema", "of"), [[one["name"], one["schema"] or "", one["of"]] for one in self.record()]
-
-    def blocks(self) -> list[Table | Line]:
-        """Return the same rows."""
-        names, rows = self.cells()
-        return [Table(names, rows)]
