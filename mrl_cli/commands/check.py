@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from mrl_cli.commands.proposals import Proposal, Reading
     from mrl_cli.inputs import Source
-    from mrl_cli.inputs.heads import Head
     from mrl_cli.inputs.kinds import Rows
     from mrl_cli.reports.check import CheckReport
 
@@ -31,21 +30,12 @@ class Found(NamedTuple):
     proposal: Proposal
 
     @property
-    def source(self) -> Source:
-        """The file."""
-        return self.reading.source
-
-    @property
-    def head(self) -> Head:
-        """Its first rows."""
-        return self.reading.head
-
-    @property
     def likeness(self) -> object:
         """What is the same of files that are reported together."""
-        dialect = {key: value for key, value in self.head.dialect.items() if key not in ("row_groups", "quoting")}
-        names = [column.name for column in self.head.columns]
-        return repr((self.source.format, self.source.compression, dialect, names, self.rows))
+        source, head, _ = self.reading
+        dialect = {key: value for key, value in head.dialect.items() if key not in ("row_groups", "quoting")}
+        names = [column.name for column in head.columns]
+        return repr((source.format, source.compression, dialect, names, self.rows))
 
 
 class Check(Run):
@@ -107,7 +97,7 @@ class Check(Run):
             else:
                 alike.setdefault(found.likeness, []).append(found)
         for group in _with_one_command(alike.values()):
-            files = [found.source.name for found in group]
+            files = [found.reading.source.name for found in group]
             is_all = len(group) == len(paths)
             yield _entry(group, name if is_all else files[0], [name] if is_all else files)
         for path in paths:
@@ -181,8 +171,8 @@ def _entry(alike: Sequence[Found], name: str, inputs: Sequence[str]) -> dict[str
     from mrl_cli.commands.proposals import labels_in, sorted_labels
     from mrl_cli.inputs.heads import merged_types
 
-    first, heads = alike[0], [found.head for found in alike]
-    rows, proposal = first.rows, first.proposal
+    (first, head, _), rows, proposal = alike[0]
+    sources, heads = ([getattr(found.reading, name) for found in alike] for name in ("source", "head"))
     options = proposal.options or {}
     tried = proposal.columns
     x1, x2, y = (tried.name_of(role) if tried else getattr(rows, role) for role in ("x1", "x2", "y"))
@@ -190,10 +180,10 @@ def _entry(alike: Sequence[Found], name: str, inputs: Sequence[str]) -> dict[str
     labels = {label for head in heads for label in labels_in(head, y)}
     return {
         "name": _as_text(name),
-        "files": [_as_text(found.source.name) for found in alike],
-        "bytes": [found.source.size_bytes for found in alike],
-        "format": first.source.format,
-        "dialect": first.head.dialect | {"compression": first.source.compression},
+        "files": [_as_text(source.name) for source in sources],
+        "bytes": [source.size_bytes for source in sources],
+        "format": first.format,
+        "dialect": head.dialect | {"compression": first.compression},
         "columns": [
             {"name": _as_text(columns[0].name), "type": merged_types(column.type for column in columns)}
             for columns in zip(*(head.columns for head in heads), strict=True)

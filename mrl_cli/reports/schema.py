@@ -11,6 +11,7 @@ from mrl_cli.reports.compare import COMPARED_SETTINGS
 from mrl_cli.reports.compute import ComputeReport
 from mrl_cli.reports.figures import EVERY_SETTING, FIGURES, GROUP_KEYS, PAIR_NUMBERS, SETTINGS, keys_that_need
 from mrl_cli.reports.rank import RankReport
+from mrl_cli.reports.sweep import AFTER_POINTS
 from mrl_cli.reports.validate import VALIDATED_SETTINGS
 from mrl_cli.words import NOT_FINITE
 
@@ -45,10 +46,6 @@ _NAMES = {
 _NEED_PAIRS = (
     *("pairs", "margin of pairs", "describes pairs", "calibration", "label_map", "cluster_column"),
     *("fill margin", "fill weight"),
-)
-_SWEPT = (
-    *("rows", "queries", "queries_without_pairs", "pairs", "rejected", "ties_dropped", "labels_skipped"),
-    *("zero_weight", "filled_margin", "filled_weight", "unjudged", "missing", "weight"),
 )
 # What the manifest of parts has whatever the run: no value, and no description of scores.
 _OF_PARTS = (*keys_that_need("", "pairs"), *EVERY_SETTING)
@@ -118,7 +115,7 @@ def _forms() -> dict[str, Form]:
     settings = {*SETTINGS} - {"margin", "group_by", "cluster_column", "confidence"}
     swept = [
         *keys_in(every, always=EVERY_SETTING, only=settings),
-        *keys_in(keys.FIGURES, always=("pairs", "rejected"), only=_SWEPT),
+        *keys_in(keys.FIGURES, always=("pairs", "rejected"), only=(*AFTER_POINTS, "filled_margin")),
     ]
     compare = keys_in(every, always=("loss", "dtype", "labels", "confidence"), only=(*COMPARED_SETTINGS, "confidence"))
     compared = [*table["compared_group"][1:], *table["compared"]]

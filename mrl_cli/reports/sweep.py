@@ -23,7 +23,7 @@ _SETTINGS = (
 OF_LISTS = ("rows", "queries", "queries_without_pairs", "pairs", "rejected", "unjudged", "missing", "weight")
 # Of lists only some have those of the end.
 _FIRST = (*("margin", "value", "sum", "mean", "active", "active_share", "pairs", "rejected"), *EVERY_SETTING)
-_AFTER_POINTS = ("ties_dropped", "labels_skipped", "zero_weight", "filled_weight", *OF_LISTS)
+AFTER_POINTS = ("ties_dropped", "labels_skipped", "zero_weight", "filled_weight", *OF_LISTS)
 
 
 class SweepReport(Report):
@@ -36,7 +36,7 @@ class SweepReport(Report):
         record = self.record()
         parameters = record.pop("parameters", {})
         settings = flat(record) | parameters
-        after = {key: settings.pop(key) for key in _AFTER_POINTS if key in settings}
+        after = {key: settings.pop(key) for key in AFTER_POINTS if key in settings}
         return (settings | point | after for point in self.points)
 
     def cells(self) -> Rows:

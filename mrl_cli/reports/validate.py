@@ -175,15 +175,8 @@ _EXPLAINED = ("hypothesis", "matches", "rows", "telling", "fraction", "check", "
 _DERIVED = {"fraction"}  # of those, what the others give
 _DEFAULTS: dict[str, Any] = {"schema": "mrl.validate/1", "version": __version__, "inputs": (), "function": None}
 _DEFAULTS |= dict.fromkeys((*VALIDATED_SETTINGS, "passed", "value", "pairs"))
-_DEFAULTS |= {
-    "rejected": 0,
-    "ties_dropped": 0,
-    "labels_skipped": None,
-    "checks": (),
-    "mismatches": (),
-    "mismatch_count": 0,
-}
-_DEFAULTS |= {"explanations": (), "notes": ()}
+_DEFAULTS |= {"rejected": 0, "ties_dropped": 0, "labels_skipped": None, "checks": (), "mismatches": ()}
+_DEFAULTS |= {"mismatch_count": 0, "explanations": (), "notes": ()}
 
 
 def text_of_record(record: Mapping[str, Any]) -> str:
