@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mrl_cli.inputs.presets import PRESETS, fitting
-from mrl_cli.reports.sections import SECTIONS
+from mrl_cli.reports.benchmarks import SECTIONS
 from tests.each import each
 from tests.running import Mrl, run, run_inside
 

@@ -17,7 +17,6 @@ from mrl_cli.inputs.lookup import records_of
 from mrl_cli.model import MOST_WORST
 from mrl_cli.reductions.pagequeries import PageQueriesConsumer
 from mrl_cli.render.files import whole_file
-from mrl_cli.reports.compare import comparison_report
 from mrl_cli.reports.compute import report_of
 from mrl_cli.reports.joint import models_of
 from mrl_cli.reports.listpage import list_page_of
@@ -32,9 +31,7 @@ if TYPE_CHECKING:
 
     from mrl_cli.api.frames import Columns
     from mrl_cli.api.settings import Frame, PageSettings
-    from mrl_cli.engines.base import Folded
-    from mrl_cli.model import Plan
-    from mrl_cli.reports.page import Models, Page
+    from mrl_cli.reports.page import Page
 
 
 class ReportPage:
@@ -137,15 +134,11 @@ def _page_of_pairs(frame: Any, settings: dict[str, Any], of_b: dict[str, Any], w
         cautions = cautions_of(source.stream.frame, plan)
         whole = report_of(folded, plan, inputs=[PLACE], cautions=cautions)
     pairs = list(records_of(folded.wholes[3], plan, names_files=False)) if worst else []
-    models = _models_of(folded, plan) if has_models else None
+    models = None
+    if has_models:
+        sides = plan.columns.scores_in_words, plan.columns.of_b().scores_in_words
+        models = models_of(folded.wholes[-1], folded.counts, plan, sides)
     return page_of(whole, folded.wholes[2], plan, worst=pairs, models=models, **how)
-
-
-def _models_of(folded: Folded, plan: Plan) -> Models:
-    contrasts, joint = folded.wholes[-1]
-    sides = plan.columns.scores_in_words, plan.columns.of_b().scores_in_words
-    compared = comparison_report(contrasts, folded.counts, plan, samples=0, seed=0, sides=sides)
-    return models_of(compared.changed(groups=None), joint, sides)
 
 
 def _call(settings: Mapping[str, Any]) -> str:

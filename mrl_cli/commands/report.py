@@ -189,7 +189,6 @@ class PageReport(Paged, RunOnPairs, TwoModels, Compute):
         if not self.has_models:
             return None
         from mrl_cli.reductions.joint import ModelsReduction
-        from mrl_cli.reports.compare import comparison_report
         from mrl_cli.reports.joint import models_of
 
         counts, unmatched = folded.counts, (0, 0)
@@ -197,9 +196,7 @@ class PageReport(Paged, RunOnPairs, TwoModels, Compute):
             from mrl_cli.commands.sides import contrasted
 
             whole, counts, unmatched, _ = contrasted(self, ModelsReduction(self.plan))
-        how: dict[str, Any] = {"samples": 0, "seed": 0, "sides": self.side_names, "unmatched": unmatched}
-        compared = comparison_report(whole[0], counts, self.plan, **how).changed(groups=None)
-        return models_of(compared, whole[1], self.side_names)
+        return models_of(whole, counts, self.plan, self.side_names, unmatched)
 
     def page(self, report: Report) -> Page:
         """Return what the page shows of pairs."""

@@ -90,7 +90,7 @@ def _by_parts(ledger: Ledger, places: Sequence[int]) -> Iterator[tuple[Key, Tota
 
 def _sections(ledger: Ledger, outer: Sequence[int], subset: int) -> dict[Key, tuple[Sections, list[str]]]:
     """Return the sections of each outer group, and its subsets that are in none; the places are those in a key."""
-    from mrl_cli.reports.sections import sections_of  # few runs have groups of a benchmark
+    from mrl_cli.reports.benchmarks import sections_of  # few runs have groups of a benchmark
 
     subsets: dict[Key, dict[str, Totals]] = {}
     for (*group, name), of_subset in _by_parts(ledger, [*outer, subset]):

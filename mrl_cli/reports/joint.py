@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from mrl_cli.reports.cells import short_text
+from mrl_cli.reports.compare import comparison_report
 from mrl_cli.reports.page import Column, Models, PageFigure, PageTable, Section, interval_text
 from mrl_cli.reports.pictures import quadrants
 from mrl_cli.reports.plots import Cells
@@ -14,12 +15,23 @@ from mrl_cli.words import counted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mrl_cli.model import Counts, Plan
+    from mrl_cli.reductions.contrast import Contrasts
     from mrl_cli.reductions.joint import JointCells
     from mrl_cli.reports.base import Report
 
 
-def models_of(report: Report, joint: JointCells, sides: tuple[str, str]) -> Models:
-    """Return what a page on two models begins with, by `mrl compare`'s report and the pairs by both differences."""
+def models_of(
+    found: tuple[Contrasts, JointCells],
+    counts: Counts,
+    plan: Plan,
+    sides: tuple[str, str],
+    unmatched: tuple[int, int] = (0, 0),
+) -> Models:
+    """Return what a page on two models begins with: what `mrl compare` reports, and the pairs by both differences."""
+    contrasts, joint = found
+    report = comparison_report(contrasts, counts, plan, samples=0, seed=0, sides=sides, unmatched=unmatched)
+    report = report.changed(groups=None)
     source = f"a: {sides[0]}, b: {sides[1]} · {counted(report.pairs, 'pair')} · {report.loss}"
     return Models(report.verdict.removesuffix("."), source, list(_figures(report)), _section(report, joint))
 
