@@ -78,7 +78,7 @@ class Source:
     gives. With `scores`, an `inputs.scores.Scores`, x1 and x2 are rows of them. `beside` is what its rows have in other
     files, an `inputs.beside.Beside`, where they have some. With a `span`, of a text only the rows that begin at these
     bytes are read. `counted` remembers of a text, by where a range of it begins, how many bytes, lines and rows were
-    read there.
+    read there, and `numbered` the number of its first line.
     """
 
     name: str
@@ -92,6 +92,7 @@ class Source:
     beside: Any = field(default=None, compare=False, repr=False)
     span: tuple[int, int] | None = None
     counted: dict[int, tuple[int, int, int]] = field(default_factory=dict, compare=False, repr=False)
+    numbered: dict[int, int] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def portable(self) -> Source:
@@ -210,13 +211,14 @@ def _missing(role: Role, wanted: str, names: Sequence[str], plan: Plan, source: 
 
 
 def numbers_of_texts(
-    cells: Sequence[Any], number: Callable[[Any], float | str], shown: Callable[[Any], str]
+    cells: Sequence[Any], number: Callable[[Any], float | str], shown: Callable[[Any], str] | None = None
 ) -> Numbers:
     """As `numbers_of`, for texts, each of which is looked at once however often it stands there."""
     values: dict[Any, Any] = {cell: number(cell) for cell in set(cells)}
     types = set(map(type, values.values()))
     kinds = {cell: kind for cell, kind in values.items() if isinstance(kind, str)} if str in types else {}
-    bad = [(index, kinds[cell], shown(cell)) for index, cell in enumerate(cells) if cell in kinds] if kinds else []
+    bad = [(index, kinds[cell], cell) for index, cell in enumerate(cells) if cell in kinds] if kinds else []
+    bad = [(index, kind, shown(cell)) for index, kind, cell in bad] if shown is not None else bad
     values.update(dict.fromkeys(kinds, 0.0))
     array = np.fromiter(map(values.__getitem__, cells), np.float64, len(cells))
     return Numbers(array, bad, bool in types)
@@ -242,11 +244,12 @@ def batch_of_columns(
     row_word: str = "row",
     further: Sequence[tuple[int, Problem]] = (),
     apart: Sequence[Problem] = (),
+    shown: Callable[[str], str] = str,
 ) -> Batch:
     """Return columns, converted, as a batch; rows with a cell that is not a number are left out and named.
 
     So are those with `further` problems, which come with the place of the row, and those `apart`, which are of rows
-    that have no cells here; `row_word` is what the file calls a row.
+    that have no cells here; `row_word` is what the file calls a row, and `shown` prints the values of bad cells.
     """
     found = {role: numbers_in(columns[role], role) for role, _ in plan.columns.wanted_numbers}
     numbers = {role: read for role, read in found.items() if isinstance(read, Numbers)}
@@ -270,7 +273,7 @@ def batch_of_columns(
         lists={role: read.cells for role, read in found.items() if isinstance(read, Lists)},
     )
     bad_numbers = {role: read.bad for role, read in (found | numbers).items()}
-    return without_bad(batch, bad_numbers | {role: bad for role, (_, bad) in keys.items()}, plan, further, apart)
+    return without_bad(batch, bad_numbers | {role: bad for role, (_, bad) in keys.items()}, plan, further, apart, shown)
 
 
 def without_bad(
@@ -279,6 +282,7 @@ def without_bad(
     plan: Plan,
     further: Sequence[tuple[int, Problem]] = (),
     apart: Sequence[Problem] = (),
+    shown: Callable[[str], str] = str,
 ) -> Batch:
     """Return a batch that has row numbers without the rows with bad cells, which are named.
 
@@ -301,20 +305,22 @@ def without_bad(
     listing = [(problem.row, -1, problem) for problem in (*(problem for _, problem in further), *apart)]
     named: dict[str, set[tuple[int, str, str]]] = {}
     for order, (role, found) in enumerate(bad.items()):
-        known = named.setdefault(names[role], set())
-        cells = [cell for cell in found if cell not in known]  # a column of two roles has each of its cells once
-        known.update(cells)
+        cells = found
+        if sum(names[other] == names[role] for other in bad) > 1:  # a column of two roles has each of its cells once
+            known = named.setdefault(names[role], set())
+            cells = [cell for cell in found if cell not in known]
+            known.update(cells)
         listed = cells if plan.reading.lists_problems else first_few(cells)
         unlisted.update(map(itemgetter(1), cells))
         unlisted.subtract(map(itemgetter(1), listed))
 
         def problem_of(cell: tuple[int, str, str], name: str = harmless(names[role])) -> Problem:
             index, kind, value = cell
-            return Problem(kind, batch.file, rows[index], name, value, batch.row_word)
+            return Problem(kind, batch.file, rows[index], name, shown(value), batch.row_word)
 
         listing += [(rows[cell[0]], order, problem_of(cell)) for cell in listed]
         if role == "y":
-            labels = added_problems(labels, labels_among(found, problem_of))
+            labels = added_problems(labels, labels_among(found, problem_of, shown))
     others, more, bad_labels = others_wrong(replace(batch, numbers=numbers).where(~good), plan)
     ordered = [problem for _, _, problem in sorted(listing, key=lambda item: item[:2])]
     return replace(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 # Finite, and exact where it is an integer.
 _PLAIN = re.compile(r"-?\d{1,15}(?:\.\d+)?(?:[eE][+-]?\d{1,2})?", re.ASCII)
 _ALL_PLAIN = re.compile(rf"(?:{_PLAIN.pattern}\n)*", re.ASCII)
+_NO_NUMBERS = re.compile(r"(?:(?!nan|inf|true|false)[^\s\d.,+\[-][^\n]*\n)*", re.ASCII | re.IGNORECASE)
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 _NUMBER_OR_NOT_FINITE = re.compile(rf"{_NUMBER.pattern}|[+-]?(?:nan|inf(?:inity)?)", re.ASCII | re.IGNORECASE)
 _WELL_QUOTED = re.compile(r'"(?:[^"]|"")*"')
@@ -75,14 +77,35 @@ def all_plain(cells: Iterable[str], count: int, dialect: Dialect) -> bool:
     >>> all_plain(["-1.5", "7"], 2, Dialect()), all_plain(["7", "+1"], 2, Dialect()), all_plain(["1\n2"], 1, Dialect())
     (True, False, False)
     """
+    return dialect.decimal == "." and _are_all(_ALL_PLAIN, cells, count, dialect)
+
+
+def no_numbers(cells: Iterable[str], count: int, dialect: Dialect) -> bool:
+    r"""Return whether so many cells are all words for which `number_in` finds that they are not numbers.
+
+    >>> from mrl_cli.model import Dialect
+    >>> no_numbers(["oops", "1e"], 2, Dialect()), no_numbers(["oops", "#N/A"], 2, Dialect())
+    (False, True)
+    """
+    return dialect.decimal in ".," and _are_all(_NO_NUMBERS, cells, count, dialect)
+
+
+def _are_all(pattern: re.Pattern[str], cells: Iterable[str], count: int, dialect: Dialect) -> bool:
     text = "\n".join([*cells, ""])
-    is_usual = dialect.decimal == "." and not dialect.null_values
-    return is_usual and text.count("\n") == count and _ALL_PLAIN.fullmatch(text) is not None
+    return not dialect.null_values and text.count("\n") == count and pattern.fullmatch(text) is not None
 
 
 def cell_number(cell: str, role: Role, plan: Plan) -> float | str:
     """Return the number of a cell in a column of that role, or the kind of problem it is, by the rules of a plan."""
     return number_in(cell, plan.reading.dialect, role, takes_booleans=plan.takes_booleans(role))
+
+
+def null_numbers(plan: Plan) -> list[float | bool]:
+    """Return the values that stand for none and are numbers."""
+    dialect = plan.reading.dialect
+    bare, takes_booleans = replace(dialect, null_values=()), plan.takes_booleans("y")
+    known = (number_in(value, bare, takes_booleans=takes_booleans) for value in dialect.null_values)
+    return [number for number in known if not isinstance(number, str)]
 
 
 def is_exact(integer: int) -> bool:

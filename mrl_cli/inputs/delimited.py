@@ -13,7 +13,7 @@ import numpy as np
 from mrl_cli.errors import DataError, SuspectShardError, UnsplittableTextError
 from mrl_cli.inputs import text as texts
 from mrl_cli.inputs.base import Shard, Source, changed, column_places, filled_columns
-from mrl_cli.inputs.cells import number_in
+from mrl_cli.inputs.cells import null_numbers
 from mrl_cli.inputs.plain import labels_are_small, plain_columns
 from mrl_cli.inputs.streams import Stream, open_text
 from mrl_cli.inputs.text import Layout
@@ -245,24 +245,28 @@ def _parsed(data: bytes, part: texts.TextPart, source: Source, plan: Plan) -> tu
     layout: Layout = part.layout
     read = plain_columns(data, len(layout.names), layout.places, layout.delimiter, plan)
     lines = None
-    if read is None:
+    if isinstance(read, int) and _is_bad_row(data[read : data.find(b"\n", read) + 1 or len(data)], part, source, plan):
+        raise SuspectShardError
+    if not isinstance(read, tuple):
         batch = _parsed_by_arrow(data, part, source, plan)
     else:
         columns, keys, lines = read
         filled = {role: np.zeros(columns[role].size, bool) for role, _ in plan.reading.fills}
         batch = Batch(source.shown_name, columns, keys=keys, filled=filled)
-    null_numbers = _null_numbers(plan)
-    if null_numbers and any(np.isin(column, null_numbers).any() for column in batch.numbers.values()):
+    nulls = null_numbers(plan)
+    if nulls and any(np.isin(column, nulls).any() for column in batch.numbers.values()):
         raise SuspectShardError
     return batch, lines
 
 
-def _null_numbers(plan: Plan) -> list[float | bool]:
-    """Return the values that stand for none and are numbers."""
-    dialect = plan.reading.dialect
-    bare, takes_booleans = replace(dialect, null_values=()), plan.takes_booleans("y")
-    known = (number_in(value, bare, takes_booleans=takes_booleans) for value in dialect.null_values)
-    return [number for number in known if not isinstance(number, str)]
+def _is_bad_row(line: bytes, part: texts.TextPart, source: Source, plan: Plan) -> bool:
+    """Return whether a row that is a line for certain has a bad cell, so that Arrow need not read the others."""
+    if texts.QUOTE in line or b"\r" in line.rstrip(b"\r\n"):
+        return False
+    from mrl_cli.inputs.fields import batch_of_fields  # most files are read the fast way alone
+
+    alone = texts.TextPart(0, len(line), line, first_line=1, layout=part.layout)
+    return batch_of_fields(Shard(source, alone, len(line)), plan).rejected_rows > 0
 
 
 def _parsed_by_arrow(data: bytes, part: texts.TextPart, source: Source, plan: Plan) -> Batch:

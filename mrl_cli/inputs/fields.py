@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import io
+from array import array
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from mrl_cli.arrow import texts_as_arrow
+import numpy as np
+
+from mrl_cli.arrow import as_texts, chosen_texts, texts_as_arrow
 from mrl_cli.inputs import text as texts
+from mrl_cli.inputs.apart import told_apart
 from mrl_cli.inputs.base import Numbers, batch_of_columns, numbers_of_texts
-from mrl_cli.inputs.cells import all_plain, as_written, number_in, shown_cell
+from mrl_cli.inputs.cells import all_plain, as_written, no_numbers, number_in, shown_cell
 from mrl_cli.model import Batch, Problem, problems
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     import pyarrow as pa
+    from numpy.typing import NDArray
 
+    from mrl_cli.inputs.apart import Apart
     from mrl_cli.inputs.base import Keys, Shard
     from mrl_cli.inputs.text import Layout
     from mrl_cli.model import Plan, Role
@@ -38,9 +44,17 @@ def batch_of_fields(shard: Shard, plan: Plan) -> Batch:
     ]
     if ragged:
         read = read.of_width(width)
-    lines, fields = read.lines, read.fields
+    fields = read.fields
     columns = {role: [row[layout.places[role]] for row in fields] for role, _ in plan.columns.wanted}
     further = _undecoded(read, layout, file) if read.has_undecoded else []
+    lines: Sequence[int] = read.lines
+    merged = None
+    if read.apart is not None:
+        merged = _Merged.of(read.apart, read.first_line, read.lines)
+        further = [(merged.other_places[place], problem) for place, problem in further]
+        lines = merged.lines
+        for role, (_, cells) in read.apart.odd.items():
+            columns[role] += cells
 
     def numbers_in(cells: list[str], role: Role) -> Numbers:
         takes_booleans, dialect = plan.takes_booleans(role), plan.reading.dialect
@@ -53,16 +67,70 @@ def batch_of_fields(shard: Shard, plan: Plan) -> Batch:
             number = float
         elif read.has_undecoded:
             number = partial(_number_if_decoded, number)
-        return numbers_of_texts(cells, number, shown_cell)
+        elif no_numbers(different, len(different), dialect):
+            number = _no_number
+        found = numbers_of_texts(cells, number)
+        return found if merged is None else merged.numbers(found, role)
 
     kept = _as_table(fields, layout) if plan.reading.keep_columns else None
 
     def keys_in(cells: list[str], role: Role) -> Keys:
-        del role
-        return texts_as_arrow(cells), []
+        texts_there = texts_as_arrow(cells)
+        return texts_there if merged is None else merged.keys(texts_there, role), []
 
-    batch = batch_of_columns(file, columns, numbers_in, keys_in, lines, plan, kept, row_word="line", further=further)
+    batch = batch_of_columns(
+        file, columns, numbers_in, keys_in, lines, plan, kept, row_word="line", further=further, shown=shown_cell
+    )
     return replace(batch, problems=(*ragged, *batch.problems), rejected_rows=batch.rejected_rows + len(ragged))
+
+
+class _Merged(NamedTuple):
+    """The rows of a block that are certain and those read field by field, in the order in which they stand there.
+
+    `order` puts the ones and then the others there; `places` is where each one comes to stand, `lines` its line.
+    """
+
+    apart: Apart
+    lines: array[int]
+    order: NDArray[np.intp]
+    places: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, apart: Apart, first_line: int, lines: list[int]) -> _Merged:
+        """Return how certain rows and those of other lines come together."""
+        both = np.concatenate((apart.lines + first_line, np.asarray(lines, np.int64)))
+        order = np.argsort(both, kind="stable")
+        places = np.empty_like(order)
+        places[order] = np.arange(order.size)
+        return cls(apart, array("q", both[order].tobytes()), order, places)
+
+    @property
+    def other_places(self) -> list[int]:
+        """Where the rows that are not certain come to stand."""
+        found: list[int] = self.places[self.apart.lines.size :].tolist()
+        return found
+
+    def numbers(self, others: Numbers, role: Role) -> Numbers:
+        """Return a column of numbers; `others` are those of the other rows, and then those of the odd cells."""
+        odd = self.places[self.apart.odd[role][0]]
+        read = others.array.size - odd.size
+        column = np.concatenate((self.apart.numbers[role], others.array[:read]))[self.order]
+        column[odd] = others.array[read:]
+        places = [*self.other_places, *odd.tolist()]
+        bad = sorted((places[at], kind, value) for at, kind, value in others.bad)
+        return Numbers(column, bad, others.has_booleans)
+
+    def keys(self, others: pa.Array, role: Role) -> pa.Array:
+        """Return a column of keys; `others` are those of the other rows."""
+        if not self.apart.lines.size:
+            return others
+        keys = self.apart.keys[role]
+        codes = np.concatenate((np.from_dlpack(keys.indices), np.arange(len(others)) + len(keys.dictionary)))
+        return chosen_texts([as_texts(keys.dictionary), others], codes[self.order])
+
+
+def _no_number(_cell: str) -> str:
+    return problems.NOT_A_NUMBER
 
 
 def _number_if_decoded(number: Callable[[str], float | str], cell: str) -> float | str:
@@ -91,32 +159,41 @@ def _undecoded(read: _Read, layout: Layout, file: str) -> list[tuple[int, Proble
 
 
 class _Read(NamedTuple):
-    """The rows of a block that are not blank: the first physical line of each, and its fields."""
+    """The rows of a block that are not blank: the first physical line of each, and its fields.
+
+    Of those that are told `apart` only the others are among them.
+    """
 
     lines: list[int]
     fields: list[list[str]]
     has_undecoded: bool
+    apart: Apart | None = None
+    first_line: int = 1
 
     def of_width(self, width: int) -> _Read:
         """Return the rows that have so many fields."""
         places = [place for place, fields in enumerate(self.fields) if len(fields) == width]
         lines, fields = [self.lines[place] for place in places], [self.fields[place] for place in places]
-        return _Read(lines, fields, self.has_undecoded)
+        return self._replace(lines=lines, fields=fields)
 
 
 def _rows(shard: Shard, plan: Plan) -> _Read:
     """Return the rows of a shard; fields of wanted columns with the quotes that the parser drops where they count."""
     part: texts.TextPart = shard.part
     first_line, data = part.line_number(shard.source), part.read(shard.source)
-    text = data.decode("utf-8", "surrogateescape")
-    has_undecoded = texts.is_undecoded(text)
-    if texts.opens_quotes(data, part.layout.delimiter):
-        numbered = _quoted_rows(text, first_line, shard, plan)
-    else:  # a row is a line
-        lines = texts.csv_rows(io.StringIO(text, newline=""), part.layout.delimiter)
-        numbered = ((line, fields) for line, fields in enumerate(lines, first_line) if fields)
-    rows = list(numbered)
-    return _Read([line for line, _ in rows], [fields for _, fields in rows], has_undecoded)
+    delimiter = part.layout.delimiter
+    if texts.opens_quotes(data, delimiter):
+        text = data.decode("utf-8", "surrogateescape")
+        quoted = list(_quoted_rows(text, first_line, shard, plan))
+        return _Read([line for line, _ in quoted], [fields for _, fields in quoted], texts.is_undecoded(text))
+    apart = told_apart(data, part.layout, plan)
+    text = (data if apart is None else apart.others).decode("utf-8", "surrogateescape")
+    rows = list(texts.csv_rows(io.StringIO(text, newline=""), delimiter))  # a row is a line
+    if apart is None:
+        lines = [line for line, fields in enumerate(rows, first_line) if fields]
+        return _Read(lines, list(filter(None, rows)), texts.is_undecoded(text))
+    lines = (apart.other_lines + first_line).tolist()
+    return _Read(lines, rows, texts.is_undecoded(text), apart, first_line)
 
 
 def _quoted_rows(text: str, first_line: int, shard: Shard, plan: Plan) -> Iterator[tuple[int, list[str]]]:

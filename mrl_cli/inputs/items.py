@@ -7,7 +7,6 @@ has; its keys are those of the list. An item of no query belongs to no list, so 
 
 from __future__ import annotations
 
-from array import array
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from mrl_cli.inputs.cells import shown_cell
 from mrl_cli.inputs.labels import with_labels
 from mrl_cli.inputs.partitions import with_partitions
 from mrl_cli.model import Batch, ListCells, Plan, Problem, Role, rules
+from mrl_cli.model.batch import rows_at
 from mrl_cli.model.problems import MISSING, NAN, NO_SUCH_COUNT, UNEQUAL_LISTS
 from mrl_cli.words import counted, harmless
 
@@ -137,7 +137,7 @@ def _of_items(batch: Batch) -> Batch:
         role: values[of_item] for role, values in batch.numbers.items() if role not in (*items, "num_correct")
     }
     numbers |= {role: cells.values for role, cells in items.items()}
-    rows = None if batch.rows is None else array("q", np.asarray(batch.rows, np.int64)[of_item].tobytes())
+    rows = None if batch.rows is None else rows_at(batch.rows, of_item)
     return replace(
         batch,
         numbers={role: numbers[role] for role in ("y", "score", *numbers)},

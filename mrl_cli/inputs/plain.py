@@ -1,4 +1,4 @@
-"""Plain delimited text as numbers and keys by the compiled reader, where it is installed and certain of every row."""
+"""Plain delimited text as numbers and keys by the compiled reader, where it is installed: the rows it is certain of."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from mrl_cli.inputs.text import count_feeds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from types import ModuleType
 
     import pyarrow as pa
     from numpy.typing import NDArray
@@ -27,27 +28,17 @@ _SOME_BYTES = 1 << 16  # whose lines are counted to guess how many there are
 
 def plain_columns(
     data: bytes, width: int, places: Mapping[Role, int], delimiter: str, plan: Plan
-) -> tuple[dict[Role, NDArray[Any]], dict[Role, pa.Array], int] | None:
+) -> tuple[dict[Role, NDArray[Any]], dict[Role, pa.Array], int] | int | None:
     """Return columns of numbers and of keys of whole rows of `width` fields, and of how many lines they are.
 
-    None where another way has to read them: all or very many columns are wanted, one column as a number and as a key,
-    or something is not certainly a number by the rules of `cells`. `places` says which field of a row each role is.
-    `data` is UTF-8 where keys are wanted.
+    Where something is not certainly a number by the rules of `cells`, where that row begins. None where another way has
+    to read all rows: all or very many columns are wanted, one column as a number and as a key, or there is no row.
+    `places` says which field of a row each role is. `data` is UTF-8 where keys are wanted.
     """
-    decimal = plan.reading.dialect.decimal
-    keys = {role: places[role] for role, _ in plan.columns.keys}
-    numbers = {role: places[role] for role, _ in plan.columns.wanted_numbers}
-    is_known = delimiter in DELIMITERS and decimal in DECIMALS and delimiter != decimal
-    if not is_known or not numbers or plan.reading.keep_columns or set(numbers.values()) & set(keys.values()):
+    if (wanted := asked(places, delimiter, plan)) is None:
         return None
-    if len({*numbers.values(), *keys.values()}) > _MOST_COLUMNS:
-        return None
-    fields = native.fields()
-    if fields is None:
-        return None
-    kinds = {
-        place: np.int8 if role == "y" and labels_are_small(plan) else np.float64 for role, place in numbers.items()
-    }
+    fields, numbers, keys = wanted
+    decimal, kinds = plan.reading.dialect.decimal, kinds_of(numbers, plan)
     for lines in _line_counts(data):
         most_rows = lines + 1  # the last one may have no line end
         arrays: dict[int, NDArray[Any]] = {place: np.empty(most_rows, kind) for place, kind in kinds.items()}
@@ -56,7 +47,9 @@ def plain_columns(
         count, size, line_count = fields.read(data, delimiter, decimal, tuple(map(arrays.get, range(width))))
         if size == len(data) or count < most_rows:
             break
-    if count == 0 or size < len(data):
+    if size < len(data):
+        return int(size)
+    if count == 0:
         return None
     texts = {place for role, place in keys.items() if role not in plan.integer_roles}
     columns = {
@@ -67,6 +60,25 @@ def plain_columns(
         {role: columns[place] for role, place in keys.items()},
         line_count,
     )
+
+
+def asked(
+    places: Mapping[Role, int], delimiter: str, plan: Plan
+) -> tuple[ModuleType, dict[Role, int], dict[Role, int]] | None:
+    """Return the compiled reader, and the places of numbers and of keys; None where it does not read such columns."""
+    decimal = plan.reading.dialect.decimal
+    keys = {role: places[role] for role, _ in plan.columns.keys}
+    numbers = {role: places[role] for role, _ in plan.columns.wanted_numbers}
+    is_known = delimiter in DELIMITERS and decimal in DECIMALS and delimiter != decimal
+    if not is_known or not numbers or plan.reading.keep_columns or set(numbers.values()) & set(keys.values()):
+        return None
+    fields = native.fields() if len({*numbers.values(), *keys.values()}) <= _MOST_COLUMNS else None
+    return None if fields is None else (fields, numbers, keys)
+
+
+def kinds_of(numbers: Mapping[Role, int], plan: Plan) -> dict[int, Any]:
+    """Return the types of the columns of numbers by their places."""
+    return {place: np.int8 if role == "y" and labels_are_small(plan) else np.float64 for role, place in numbers.items()}
 
 
 def _line_counts(data: bytes) -> Iterator[int]:

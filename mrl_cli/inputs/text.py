@@ -105,7 +105,8 @@ class TextPart:
             return self.first_line
         if source.span is not None and source.span[0]:
             raise UnknownLineError
-        (start, count), last = known, b""  # \r\n may stand across two blocks
+        # Begin at the last range whose line was asked for: of many ranges, each reads what follows the one before it.
+        (start, count), last = max([known, *(one for one in [*source.numbered.items()] if one[0] <= self.offset)]), b""
         while start < self.offset:
             if start in source.counted:
                 size, ends, _ = source.counted[start]
@@ -114,7 +115,8 @@ class TextPart:
             edges = (start + BLOCK_BYTES, self.offset, *(edge for edge in source.counted if edge > start))
             data = source.file.read(start, min(edges) - start)
             count += count_ends(last + data) - count_ends(last)
-            start, last = min(edges), data[-1:]
+            start, last = min(edges), data[-1:]  # \r\n may stand across two blocks
+        source.numbered[self.offset] = count
         return count
 
     def remember(self, source: Source, lines: int, rows: int) -> None:

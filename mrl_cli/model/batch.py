@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import field, replace
-from itertools import compress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mrl_cli.records import light_dataclass
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from mrl_cli.dtypes import Array, Doubles, Mask, Wholes
     from mrl_cli.model.parts import Role
     from mrl_cli.model.problems import AbsentPath, Problem, ProblemCount
+
+
+def rows_at(rows: Sequence[int], places: Mask | Wholes) -> array[int]:
+    """Return the row numbers at places, or where a mask is True."""
+    import numpy as np
+
+    return array("q", np.asarray(rows, np.int64)[places].tobytes())
 
 
 class ListCells(NamedTuple):
@@ -136,7 +143,7 @@ class Batch:
             {role: values[mask] for role, values in columns.items()}
             for columns in (self.numbers, self.computed_from, self.filled)
         )
-        rows = None if self.rows is None else list(compress(self.rows, mask.tolist()))
+        rows = None if self.rows is None else rows_at(self.rows, mask)
         kept, keys = self.kept, self.keys
         if keys or kept is not None:
             from mrl_cli.arrow import as_arrow

@@ -222,12 +222,14 @@ def first_few(cells: Sequence[Cell]) -> list[Cell]:
     return sorted(cell for kind in kinds for cell in islice((c for c in cells if c[1] == kind), FIRST_PROBLEMS_SHOWN))
 
 
-def labels_among(cells: Sequence[Cell], problem_of: Callable[[Cell], Problem]) -> dict[str, ProblemCount]:
+def labels_among(
+    cells: Sequence[Cell], problem_of: Callable[[Cell], Problem], shown: Callable[[str], str]
+) -> dict[str, ProblemCount]:
     """Return the counts of labels with a problem, as `Counts` holds them; what is missing or a list is no label.
 
-    The cells of the column of labels come as (place, kind of problem, value), in row order.
+    The cells of the column of labels come as (place, kind of problem, value), in row order; `shown` prints a value.
     """
-    kinds = {value: label_kind(value) for value in {value for _, kind, value in cells if kind not in _NO_LABELS}}
+    kinds = {value: label_kind(shown(value)) for value in {value for _, kind, value in cells if kind not in _NO_LABELS}}
     counts = Counter(kind for _, _, value in cells if (kind := kinds.get(value)) is not None)
     first: dict[str | None, list[Problem]] = {kind: [] for kind in plainest_labels(counts)}
     for cell in cells:
