@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from array import array
+from collections import Counter
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -37,12 +38,10 @@ def batch_of_fields(shard: Shard, plan: Plan) -> Batch:
     source, layout = shard.source, shard.part.layout
     read = _rows(shard, plan)
     file, width = source.shown_name, len(layout.names)
-    ragged = [
-        Problem(problems.RAGGED, file, line, None, _ragged(fields, layout))
-        for line, fields in zip(read.lines, read.fields, strict=True)
-        if len(fields) != width
-    ]
-    if ragged:
+    others = [one for one in zip(read.lines, read.fields, strict=True) if len(one[1]) != width]
+    listed = others if plan.reading.lists_problems else others[: problems.FIRST_PROBLEMS_SHOWN]
+    ragged = [Problem(problems.RAGGED, file, line, None, _ragged(fields, layout)) for line, fields in listed]
+    if others:
         read = read.of_width(width)
     fields = read.fields
     columns = {role: [row[layout.places[role]] for row in fields] for role, _ in plan.columns.wanted}
@@ -81,7 +80,12 @@ def batch_of_fields(shard: Shard, plan: Plan) -> Batch:
     batch = batch_of_columns(
         file, columns, numbers_in, keys_in, lines, plan, kept, row_word="line", further=further, shown=shown_cell
     )
-    return replace(batch, problems=(*ragged, *batch.problems), rejected_rows=batch.rejected_rows + len(ragged))
+    return replace(
+        batch,
+        problems=(*ragged, *batch.problems),
+        rejected_rows=batch.rejected_rows + len(others),
+        unlisted=Counter(batch.unlisted) + Counter({problems.RAGGED: len(others) - len(ragged)}),
+    )
 
 
 class _Merged(NamedTuple):
