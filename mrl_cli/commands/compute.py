@@ -164,7 +164,7 @@ class Compute(Run):
     def rendered(self, report: ComputeReport) -> Iterable[str]:
         """Return the report as pieces of text: where rows were written, none but the manifest of their parts."""
         if self.folder is not None:
-            from mrl_cli.reports.base import Report
+            from mrl_cli.reports.base import Figures
 
             parts = [{"name": part.name, "rows": part.rows, "bytes": part.size_bytes} for part in self._parts]
             manifest = {
@@ -173,7 +173,7 @@ class Compute(Run):
                 "format": self.written,
                 "parts": parts,
             }  # no notes on data
-            return rendered(Report(**report.record() | manifest), "json")
+            return rendered(Figures(**report.record() | manifest), "json")
         return super().rendered(report)
 
     def pictures(self, report: ComputeReport) -> dict[str, Plot]:

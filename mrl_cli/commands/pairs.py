@@ -11,7 +11,7 @@ from mrl_cli.commands.ranked import Ranked, RankedRun
 from mrl_cli.words import counted
 
 if TYPE_CHECKING:
-    from mrl_cli.reports.base import Report
+    from mrl_cli.reports.base import Figures
 
 
 class WritePairs(RankedRun):
@@ -52,11 +52,11 @@ class WritePairs(RankedRun):
 
         refuse_no_pairs(_totals(ranked), ranked.look, self.plan)
 
-    def report(self) -> Report:
+    def report(self) -> Figures:
         """Count the pairs, then write them; return what was counted."""
         from mrl_cli.reductions.listpairs import PairCountConsumer, PairsConsumer
         from mrl_cli.reductions.rows import TableWriter, writer_for
-        from mrl_cli.reports.base import Report
+        from mrl_cli.reports.base import Figures
 
         ranked = self.ranked(PairCountConsumer)
         totals, sample = _totals(ranked), None
@@ -69,16 +69,16 @@ class WritePairs(RankedRun):
         writer.close()
         written = totals["pairs"] if sample is None else sample.size
         counts = {**totals, "rejected": ranked.counts.rejected, "written": written}
-        return Report.of_run("mrl.pairs/1", self.input_names, **counts)
+        return Figures.of_run("mrl.pairs/1", self.input_names, **counts)
 
-    def notes(self, report: Report) -> list[str]:
+    def notes(self, report: Figures) -> list[str]:
         """Return notes on what was read, and on a sample of all pairs."""
         notes = super().notes(report)
         if self.sample is not None and report.written < self.sample:
             notes.append(f"there are no more than {counted(report.written, 'pair')}: all of them are written")
         return notes
 
-    def summary(self, report: Report) -> str:
+    def summary(self, report: Figures) -> str:
         """Return how much was read and written, and how quickly."""
         return (
             f"{counted(report.written, 'pair')} of {counted(report.pairs, 'pair')}, of "

@@ -185,6 +185,10 @@ class Report:
         return None
 
 
+class Figures(Report):
+    """A report that is its figures alone; `Report` itself has no room for any."""
+
+
 def flat(record: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return a record as a row: figures within another as outer.inner, no lists, not what ran.
 
