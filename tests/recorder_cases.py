@@ -288,6 +288,10 @@ $ PYTHONPATH=$PWD/fakes/early:$PYTHONPATH mrl --version; echo $?
 $ PYTHONPATH=$PWD/fakes/no_torch:$PYTHONPATH mrl validate pairs.csv --against torch; echo $?
 $ mrl validate many.csv --margin 0.5 --against torch -f json
 $ mrl validate pairs.csv --loss logistic --against torch; echo $?
+$ mrl compute pairs.csv bad.csv --on-error skip --reduction none {,--keep-columns} -f {csv,jsonl} -o out/; echo $?;
+    for file in out/*; do echo $file; cat $file; done
+$ printf 'query,label,score\n1,2,0.5\n1,0,1\n1,1,0.25\n2,1,0\n' | mrl {pairs,rank,sweep --margins 0:1 --query query,
+    pairs --loss lambdarank,rank -f table,rank --loss ranknet -f json,rank --reduction none}
 $ mkfifo in.csv; echo old > out.csv; "$PYTHON" -m mrl_cli compute in.csv -o out.csv --reduction none &
     exec 3> in.csv; head -c 400000 long.csv >&3; kill -INT $!; wait $!; echo $?
 """
