@@ -1,15 +1,18 @@
-"""A light dataclass does what `dataclass` does: the same class is made both ways, and both are asked the same."""
+"""Light records do what those of the standard library do: a class is made both ways, and both are asked the same."""
 
 from __future__ import annotations
 
 import copy
 import pickle
+import typing
 from dataclasses import FrozenInstanceError, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mrl_cli import records
 from mrl_cli.records import light_dataclass
+from mrl_cli.reports.cells import Share
 from tests.each import each
 
 if TYPE_CHECKING:
@@ -121,3 +124,50 @@ def test_light_dataclass_without_eq_is_equal_to_itself_alone() -> None:
 def test_light_dataclass_is_frozen_and_has_slots(options: dict[str, bool]) -> None:
     with pytest.raises(TypeError, match="frozen"):
         light_dataclass(**options)
+
+
+def _named(base: Any) -> Any:
+    class Interval(base):  # type: ignore[misc]
+        """From one number to another."""
+
+        low: float
+        high: float = 1.0
+        name: str = ""
+
+        @property
+        def width(self) -> float:
+            return float(self.high - self.low)
+
+        @classmethod
+        def of(cls, *numbers: float) -> Any:
+            return cls(min(numbers), max(numbers))
+
+        def __str__(self) -> str:
+            return f"{self.low} to {self.high}"
+
+    return Interval
+
+
+def test_named_tuples_are_those_of_typing() -> None:
+    """They have the fields, defaults, methods, annotations and texts that `typing` gives, and the same errors."""
+    ours, theirs = _named(records.NamedTuple), _named(typing.NamedTuple)
+    assert ours.__bases__ == theirs.__bases__ == (tuple,)
+    for name in ("_fields", "_field_defaults", "__match_args__", "__doc__", "__module__", "__name__"):
+        assert getattr(ours, name) == getattr(theirs, name), name
+    assert typing.get_type_hints(ours) == typing.get_type_hints(theirs)
+    one = ours.of(3, 2)
+    assert one == theirs.of(3, 2) == (2, 3, "")
+    assert (one.width, str(one), repr(one)) == (1.0, "2 to 3", repr(theirs.of(3, 2)))
+    assert one._replace(name="x") == ours(2, 3, "x")
+    assert one._asdict() == {"low": 2, "high": 3, "name": ""}
+    for kind in (ours, theirs):
+        with pytest.raises(TypeError):
+            kind()
+        with pytest.raises(AttributeError):
+            kind(1).low = 2
+
+
+def test_named_tuples_of_the_package_are_pickled() -> None:
+    cell = Share(1, 2)
+    assert pickle.loads(pickle.dumps(cell)) == copy.copy(cell) == cell
+    assert type(copy.deepcopy(cell)) is Share

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Real
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args, overload
+from typing import TYPE_CHECKING, Any, Literal, get_args, overload
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from mrl_cli.api.errors import argument_errors, value_errors
 from mrl_cli.exact import ExactSum
 from mrl_cli.losses import LOSSES, completed, settled
 from mrl_cli.model import PairReduction, Plan
+from mrl_cli.records import NamedTuple
 from mrl_cli.settings import check_choice, check_has_margin, check_margins
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from mrl_cli.exact import ExactSum
 from mrl_cli.lists.base import Found, Lists
 from mrl_cli.lists.measure import gradient, measured
 from mrl_cli.losses import LISTWISE
+from mrl_cli.records import NamedTuple
 from mrl_cli.reductions.listcurve import ListCurveConsumer
 from mrl_cli.reductions.lists import WholeLists, of_lists
 from mrl_cli.reports.rank import list_sweep_points

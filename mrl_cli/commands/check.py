@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mrl_cli import __version__
 from mrl_cli.commands.run import Run
 from mrl_cli.commands.saying import say
 from mrl_cli.errors import DataError
+from mrl_cli.records import NamedTuple
 from mrl_cli.render.failure import failure_text
 from mrl_cli.words import counted, shell_line, without_secrets
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mrl_cli.commands import command_names
 from mrl_cli.errors import UsageError
+from mrl_cli.records import NamedTuple
 from mrl_cli.words import closest, harmless, listed
 
 if TYPE_CHECKING:

@@ -6,11 +6,12 @@ import re
 import sys
 from inspect import cleandoc
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mrl_cli.commands.saying import is_colored, print_help
+from mrl_cli.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

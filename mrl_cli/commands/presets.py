@@ -6,7 +6,7 @@ Scores that pairs point at are a file of one number per line, or one column of a
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from mrl_cli.inputs.presets import PRESETS, Preset, applied, given_by
 from mrl_cli.inputs.scores import Scores
 from mrl_cli.inputs.streams import open_text, rewinding
 from mrl_cli.model import Columns, Counts, Dialect, Plan, Problem, Role, tally
+from mrl_cli.records import NamedTuple
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reports.refusals import described_problems, first_problems
 from mrl_cli.settings import check_read

@@ -6,7 +6,7 @@ import io
 import math
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mrl_cli.commands.options import Options
 from mrl_cli.commands.planning import plan_of_options
@@ -18,6 +18,7 @@ from mrl_cli.inputs.kinds import LISTS, LOG, PAIRS, TEXTS, described_places, is_
 from mrl_cli.inputs.presets import PRESETS, applied, given_by
 from mrl_cli.inputs.streams import Stream
 from mrl_cli.model import Counts
+from mrl_cli.records import NamedTuple
 from mrl_cli.reductions.look import Look, LookReduction
 from mrl_cli.reports.facts import Facts
 from mrl_cli.reports.labelways import STRAY, Way

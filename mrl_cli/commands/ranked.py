@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mrl_cli import runtime
 from mrl_cli.commands.helping import RUNNING
@@ -11,6 +11,7 @@ from mrl_cli.commands.options import option
 from mrl_cli.commands.run import Run
 from mrl_cli.commands.values import size
 from mrl_cli.errors import DataError
+from mrl_cli.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

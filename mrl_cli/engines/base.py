@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from itertools import islice
 from threading import Lock
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mrl_cli.errors import SuspectShardError, UnsplittableTextError
 from mrl_cli.inputs import Shard, Source, read, shards_of
 from mrl_cli.inputs.base import changed, no_path, unreadable
+from mrl_cli.records import NamedTuple
 from mrl_cli.reductions.base import CountsReduction, Reduction
 from mrl_cli.reductions.measured import Measured
 

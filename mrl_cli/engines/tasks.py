@@ -11,12 +11,13 @@ import pickle
 import platform
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mrl_cli import __version__
 from mrl_cli.errors import MachineError
 from mrl_cli.inputs.formats import FORMATS
 from mrl_cli.losses import LOSSES
+from mrl_cli.records import NamedTuple
 from mrl_cli.runtime import arithmetic
 from mrl_cli.words import harmless
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mrl_cli.inputs.cells import null_numbers
 from mrl_cli.inputs.plain import asked, kinds_of, plain_columns
+from mrl_cli.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

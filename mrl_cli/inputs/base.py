@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import field, replace
 from itertools import chain
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from mrl_cli.errors import DataError, MachineError, SuspectShardError, UsageErro
 from mrl_cli.inputs import paths
 from mrl_cli.model import EVERY, Batch, ListCells, Problem, ProblemCount, added_problems, rules
 from mrl_cli.model.problems import MISSING, first_few, labels_among
-from mrl_cli.records import light_dataclass
+from mrl_cli.records import NamedTuple, light_dataclass
 from mrl_cli.words import harmless, listed
 
 if TYPE_CHECKING:

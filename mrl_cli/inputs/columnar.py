@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from mrl_cli.inputs.formats import FORMATS
 from mrl_cli.inputs.nested import cells_at, is_list, items_at, list_bounds, path_to_number, type_at
 from mrl_cli.inputs.paths import Astray, around_every
 from mrl_cli.model import EVERY, IDS, MAY_BE_SINGLE, Batch, ListCells, Plan, Role, problems, rules
+from mrl_cli.records import NamedTuple
 from mrl_cli.words import harmless, number_text, option_of, plainest
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mrl_cli.errors import DataError
 from mrl_cli.inputs import objects, paths
@@ -23,6 +23,7 @@ from mrl_cli.inputs.base import (
 )
 from mrl_cli.inputs.text import count_feeds
 from mrl_cli.model import Batch, Plan, problems
+from mrl_cli.records import NamedTuple
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from array import array
 from collections import Counter
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from mrl_cli.inputs.apart import told_apart
 from mrl_cli.inputs.base import Numbers, batch_of_columns, numbers_of_texts
 from mrl_cli.inputs.cells import all_plain, as_written, no_numbers, number_in, shown_cell
 from mrl_cli.model import Batch, Problem, problems
+from mrl_cli.records import NamedTuple
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:

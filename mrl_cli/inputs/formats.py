@@ -21,9 +21,10 @@ import io
 import os
 import re
 from importlib import import_module
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mrl_cli.errors import DataError
+from mrl_cli.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,6 +34,7 @@ from mrl_cli.inputs.nested import cells_at, is_list, path_to_number, type_at
 from mrl_cli.inputs.objects import quiet_paths
 from mrl_cli.model import EVERY, IDS, MAY_BE_SINGLE, Batch, Plan, Role, problems
 from mrl_cli.model.problems import AbsentPath
+from mrl_cli.records import NamedTuple
 from mrl_cli.words import harmless, plainest
 
 if TYPE_CHECKING:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mrl_cli.inputs import paths
+from mrl_cli.records import NamedTuple
 from mrl_cli.words import is_float
 
 if TYPE_CHECKING:

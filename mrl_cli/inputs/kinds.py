@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mrl_cli.errors import DataError
 from mrl_cli.inputs.presets import PRESETS, fitting
+from mrl_cli.records import NamedTuple
 from mrl_cli.words import is_float, shell_line
 
 if TYPE_CHECKING:

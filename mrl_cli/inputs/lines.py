@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mrl_cli.arrow import texts_as_arrow
 from mrl_cli.inputs import text as texts
@@ -18,6 +18,7 @@ from mrl_cli.inputs.cells import cell_number, shown_cell
 from mrl_cli.inputs.streams import open_text
 from mrl_cli.inputs.text import count_feeds
 from mrl_cli.model import Batch, Plan, Role, problems
+from mrl_cli.records import NamedTuple
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:

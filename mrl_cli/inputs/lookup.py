@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mrl_cli.inputs import columns_of, read, shards_of
 from mrl_cli.inputs.formats import reader_of
 from mrl_cli.inputs.text import BLANKS, QUOTE, TextPart
+from mrl_cli.records import NamedTuple
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:

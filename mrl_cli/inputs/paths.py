@@ -6,9 +6,10 @@ A column called exactly so wins over a path. Names may hold dots themselves: the
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mrl_cli.model import EVERY, problems
+from mrl_cli.records import NamedTuple
 from mrl_cli.words import closest, counted, harmless, listed
 
 if TYPE_CHECKING:

@@ -7,14 +7,14 @@ their difference, each less a reference, multiplied by a scale.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mrl_cli.errors import SuspectShardError
 from mrl_cli.inputs.base import BadCells, Source, without_bad
 from mrl_cli.model.problems import NO_SUCH_SCORE, SCORE_TOO_LARGE
-from mrl_cli.records import light_dataclass
+from mrl_cli.records import NamedTuple, light_dataclass
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,10 +12,11 @@ import threading
 import time
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 from mrl_cli.errors import MachineError, UsageError
+from mrl_cli.records import NamedTuple
 from mrl_cli.words import harmless, how_to_install, without_secrets
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mrl_cli.errors import DataError, UnknownLineError, UnsplittableTextError
 from mrl_cli.inputs.base import Shard, Source, changed
-from mrl_cli.records import light_dataclass
+from mrl_cli.records import NamedTuple, light_dataclass
 
 if TYPE_CHECKING:
     from _csv import Reader as CsvReader  # typeshed keeps it there

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from mrl_cli.exact.codes import SumsByCode, sums_of_multiples_by_code
 from mrl_cli.lists.base import Found, Lists
 from mrl_cli.lists.nodes import Meetings, Ranked, meetings, ranked, reach_of
 from mrl_cli.lists.orders import Extremes, equal_pairs, extremes, levels_of, top_shares
+from mrl_cli.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

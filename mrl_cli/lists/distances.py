@@ -6,12 +6,13 @@ pair is at the kink of a hinge, and no distance is what a rounded difference lef
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mrl_cli.exact.few import square_of_few, sum_of_few
 from mrl_cli.losses import LOSSES
+from mrl_cli.records import NamedTuple
 
 if TYPE_CHECKING:
     from mrl_cli.dtypes import Doubles, Places, ShortPlaces

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from mrl_cli.exact import products
 from mrl_cli.exact.codes import two_sum
 from mrl_cli.lists.ragged import begins_run, blocks_of, ranges
 from mrl_cli.lists.shapes import DEGREE, Shape, Tail
+from mrl_cli.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from mrl_cli.lists.nodes import meetings, ranked, reach_of
 from mrl_cli.lists.orders import levels_of
 from mrl_cli.lists.terms import Terms
 from mrl_cli.losses import LOSSES
+from mrl_cli.records import NamedTuple
 
 if TYPE_CHECKING:
     from mrl_cli.dtypes import Doubles

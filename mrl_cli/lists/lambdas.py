@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from mrl_cli.exact import products
 from mrl_cli.exact.blocks import split
 from mrl_cli.exact.codes import sums_of_products_by_code, two_sum
 from mrl_cli.lists.ragged import begins_run
+from mrl_cli.records import NamedTuple
 
 if TYPE_CHECKING:
     from mrl_cli.dtypes import Doubles, Places, Wholes

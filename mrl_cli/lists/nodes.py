@@ -14,12 +14,13 @@ Airola, Pahikkala and Salakoski, "Training linear ranking SVMs in linearithmic t
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mrl_cli.lists.orders import PIECE_ITEMS, order_by
 from mrl_cli.lists.ragged import blocks_of
+from mrl_cli.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mrl_cli.exact import cut_at
 from mrl_cli.lists.ragged import begins_run
+from mrl_cli.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,11 +10,12 @@ and an item of the other side that lies beyond by x has x**2 M_0 + 2 x M_1 + M_2
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mrl_cli.exact.few import sum_of_few
+from mrl_cli.records import NamedTuple
 
 if TYPE_CHECKING:
     from mrl_cli.dtypes import Doubles, Mask, Places

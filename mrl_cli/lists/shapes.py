@@ -9,12 +9,13 @@ import math
 from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mrl_cli.lists.distances import values_at
 from mrl_cli.losses import LOSSES
+from mrl_cli.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ least loss of a list needs a walk: it finds for each item the winners next to wh
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from mrl_cli.lists.distances import Distances
 from mrl_cli.lists.nodes import Meetings, Ranked, meetings, reach_of
 from mrl_cli.lists.orders import Levels, levels_of, pieces, running
 from mrl_cli.lists.terms import Terms
+from mrl_cli.records import NamedTuple
 
 if TYPE_CHECKING:
     from mrl_cli.dtypes import Array, Doubles, ShortPlaces, Wholes

@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mrl_cli.exact import BLOCK_VALUES, HUGE, UNIT_EXPONENT, ExactSum, are_ordinary_factors, products
 from mrl_cli.exact.blocks import split, units_of
 from mrl_cli.exact.codes import SumsByCode, sums_by_code, sums_of_multiples_by_code, sums_of_products_by_code
+from mrl_cli.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -11,7 +11,7 @@ other lists change a bit.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from mrl_cli.lists.powers import Sources, Term, sums_beyond
 from mrl_cli.lists.ragged import begins_run, blocks_of, ranges
 from mrl_cli.lists.shapes import Shape, shape_of
 from mrl_cli.losses import LOSSES
+from mrl_cli.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

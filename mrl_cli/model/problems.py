@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import field
 from itertools import islice
 from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from mrl_cli.records import light_dataclass
+from mrl_cli.records import NamedTuple, light_dataclass
 from mrl_cli.words import is_float
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from mrl_cli.model.problems import (
     added_problems,
     plainest_labels,
 )
+from mrl_cli.records import NamedTuple
 from mrl_cli.words import plainest
 
 if TYPE_CHECKING:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mrl_cli.arrow import distinct
 from mrl_cli.exact import UNIT_EXPONENT, ExactSum
 from mrl_cli.losses import LOSSES
+from mrl_cli.records import NamedTuple
 from mrl_cli.reductions.cellsums import is_hinge_of_differences, margin_of
 from mrl_cli.reductions.curve import Curve, CurveReduction, hinge_sum
 from mrl_cli.reductions.histogram import is_edge

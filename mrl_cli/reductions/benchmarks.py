@@ -11,14 +11,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mrl_cli.errors import DataError
 from mrl_cli.lists.base import Lists
 from mrl_cli.lists.orders import levels_of, top_shares
-from mrl_cli.records import light_dataclass
+from mrl_cli.records import NamedTuple, light_dataclass
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.words import counted, harmless
 

@@ -6,12 +6,12 @@ apart is judged on these differences, so what makes a pair hard for both does no
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from mrl_cli.exact.codes import sums_by_code, sums_of_products_by_code
-from mrl_cli.records import light_dataclass
+from mrl_cli.records import NamedTuple, light_dataclass
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reductions.keys import Key, coded_parts
 from mrl_cli.reductions.ledger import Ledger, LedgerBlock, counts_by_code

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mrl_cli.arrow import texts_as_arrow
 from mrl_cli.errors import DataError, QueryWeightError, ScatteredListsError
 from mrl_cli.exact import cut_at
+from mrl_cli.records import NamedTuple
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reductions.keys import Key, coded
 from mrl_cli.reductions.lists import ListsReduction, check_memory, integer_key, list_rows, needed_bytes, whole_lists

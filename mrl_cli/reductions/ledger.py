@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from mrl_cli.exact.codes import (
     grown,
     sums_of_pieces,
 )
+from mrl_cli.records import NamedTuple
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reductions.keys import FEW_KEYS, FEWER_GROUPS, coded_parts, keys_of, order_of, unified
 from mrl_cli.reductions.measured import STATES, are_correct

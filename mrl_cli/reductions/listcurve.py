@@ -8,7 +8,7 @@ has the digits that a run of `mrl rank` at it alone has.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from mrl_cli.lists.counts import weightless_pairs
 from mrl_cli.lists.loop import pairs_of
 from mrl_cli.lists.measure import measured_at
 from mrl_cli.losses import LOSSES
+from mrl_cli.records import NamedTuple
 from mrl_cli.reductions.curve import Curve, KnotPlaces, hinge_terms, hinge_total
 from mrl_cli.reductions.ledger import Ledger, LedgerBlock
 from mrl_cli.reductions.lists import ListConsumer, WholeLists

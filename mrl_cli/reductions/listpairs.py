@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mrl_cli.arrow import as_arrow
 from mrl_cli.lists.pairs import NumberedPairs
+from mrl_cli.records import NamedTuple
 from mrl_cli.reductions.lists import ListConsumer, WholeLists, decoded
 
 if TYPE_CHECKING:

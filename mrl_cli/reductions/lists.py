@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from mrl_cli.arrow import as_arrow, encoded, texts_as_arrow, texts_as_keys
 from mrl_cli.errors import DataError, QueryWeightError, UsageError
 from mrl_cli.lists.base import Lists
 from mrl_cli.lists.measure import least_label
+from mrl_cli.records import NamedTuple
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reductions.hashes import Seen, hashes_of
 from mrl_cli.words import bytes_text

@@ -7,7 +7,7 @@ from copy import copy
 from dataclasses import replace
 from functools import partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from mrl_cli.errors import SuspectShardError
 from mrl_cli.exact import BLOCK_VALUES, Scratch
 from mrl_cli.losses import LOSSES, of_probabilities
 from mrl_cli.model import Counts, added_problems, rules, tally
+from mrl_cli.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Set

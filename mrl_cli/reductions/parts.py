@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
+from mrl_cli.records import NamedTuple
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reductions.rows import RowWriter, writer_for
 

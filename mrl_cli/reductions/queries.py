@@ -6,7 +6,7 @@ A list that has no pair has no mean, and no accuracy: it is counted. Pairs of we
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from mrl_cli.lists.counts import weightless_pairs
 from mrl_cli.lists.measure import PairsLimitError, measured
 from mrl_cli.lists.squares import described
 from mrl_cli.losses import LISTWISE
+from mrl_cli.records import NamedTuple
 from mrl_cli.reductions.hashes import hashes_of
 from mrl_cli.reductions.keys import coded_parts
 from mrl_cli.reductions.ledger import Ledger, LedgerBlock

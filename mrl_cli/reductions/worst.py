@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mrl_cli.records import NamedTuple
 from mrl_cli.reductions.base import Reduction
 
 if TYPE_CHECKING:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from mrl_cli.records import NamedTuple
 from mrl_cli.reports.cells import (
     DECIMALS,
     About,

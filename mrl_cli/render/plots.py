@@ -10,8 +10,9 @@ import sys
 from bisect import bisect
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from mrl_cli.records import NamedTuple
 from mrl_cli.render.colors import STYLES
 from mrl_cli.reports.plots import Curves, Distribution, Estimate, Estimates, Plot, Quadrants
 from mrl_cli.words import harmless

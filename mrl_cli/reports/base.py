@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from itertools import repeat
 from operator import getitem
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from mrl_cli import __version__
+from mrl_cli.records import NamedTuple
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
+from mrl_cli.records import NamedTuple
 from mrl_cli.words import number_text
 
 DECIMALS = 4  # of numbers, and of shares

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mrl_cli.model.problems import NOT_A_NUMBER, Counts, Problem, ProblemCount
+from mrl_cli.records import NamedTuple
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:

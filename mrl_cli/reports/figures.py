@@ -6,13 +6,14 @@ A new figure is its reduction and a row here.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from mrl_cli.exact import ExactSum
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import Counts, Plan
+from mrl_cli.records import NamedTuple
 from mrl_cli.reductions.histogram import Histogram
 from mrl_cli.reports.base import OF_GROUPS
 from mrl_cli.reports.cells import About, Share

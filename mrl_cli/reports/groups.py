@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mrl_cli.records import NamedTuple
 from mrl_cli.reductions.totals import Totals
 from mrl_cli.reports.base import Report
 from mrl_cli.reports.figures import GROUP_KEYS, Clusters, Facts, Figure, average_of, figures_of, reported_figures

@@ -6,7 +6,7 @@ they are told in words, for the user to choose.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mrl_cli.losses import LOSSES
 from mrl_cli.model.labels import comparable, value_text
@@ -21,6 +21,7 @@ from mrl_cli.model.problems import (
     TIE,
     ProblemCount,
 )
+from mrl_cli.records import NamedTuple
 from mrl_cli.settings import flags_of
 from mrl_cli.words import counted, harmless, is_float, number_text, shell_line
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from mrl_cli import __version__
 from mrl_cli.exact import magnitude
 from mrl_cli.losses import LOSSES
+from mrl_cli.records import NamedTuple
 from mrl_cli.reports.base import Table
 from mrl_cli.reports.cells import full_text, share_text, short_text
 from mrl_cli.reports.figures import each, ratio, short_number, shown_number

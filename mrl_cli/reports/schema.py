@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from mrl_cli.records import NamedTuple
 from mrl_cli.reports import keys
 from mrl_cli.reports.base import Report
 from mrl_cli.reports.compare import COMPARED_SETTINGS

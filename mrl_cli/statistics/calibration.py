@@ -9,10 +9,11 @@ them can hold pairs. The temperature T is the one of theirs: scores divided by T
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mrl_cli.records import NamedTuple
 from mrl_cli.statistics.intervals import normal_quantile
 
 if TYPE_CHECKING:

@@ -6,12 +6,13 @@ Computed with twice the digits of a double; where those do not say how to round,
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mrl_cli.exact import are_ordinary_factors, products
 from mrl_cli.exact.codes import SumsByCode, two_sum
+from mrl_cli.records import NamedTuple
 from mrl_cli.statistics.moments import exact_mean, standard_deviation
 
 if TYPE_CHECKING:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from mrl_cli.records import NamedTuple
 from mrl_cli.reports.validate import CheckResult, apart
 from mrl_cli.verify.validators import Tolerance, number_check
 from mrl_cli.words import counted, harmless

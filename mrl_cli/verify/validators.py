@@ -9,12 +9,13 @@ from array import array
 from collections import Counter
 from dataclasses import replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mrl_cli.errors import UsageError
 from mrl_cli.losses import LOSSES
+from mrl_cli.records import NamedTuple
 from mrl_cli.reports.validate import BY_MRL, CheckResult, apart
 from mrl_cli.verify import reference
 from mrl_cli.words import how_to_install, plainest

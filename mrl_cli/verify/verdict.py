@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import field, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mrl_cli.inputs import Shard, read
-from mrl_cli.records import light_dataclass
+from mrl_cli.records import NamedTuple, light_dataclass
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reductions.hashes import next_of
 from mrl_cli.reports.validate import BY_MRL, EXPECTED, YOURS, CheckResult, Mismatch

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from mrl_cli.records import NamedTuple
 from mrl_cli.render.aligned import aligned
 from mrl_cli.render.colors import STYLES
 from mrl_cli.reports.base import GroupRows, Line, Report, Table

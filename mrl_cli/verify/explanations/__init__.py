@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mrl_cli.records import NamedTuple
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.verify.explanations.candidates import (
     RULES,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from itertools import tee
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mrl_cli.records import NamedTuple
 from mrl_cli.reports.figures import KEYS
 from mrl_cli.verify.explanations.cases import Case, losses_of
 from mrl_cli.verify.explanations.hypotheses import MINUS_SIGMOID, holds

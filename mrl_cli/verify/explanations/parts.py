@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from dataclasses import field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli.records import light_dataclass
+from mrl_cli.records import NamedTuple, light_dataclass
 from mrl_cli.verify.explanations.cases import Case, agreement_of, losses_of
 from mrl_cli.verify.explanations.hypotheses import but, holds, mistakes, options_of
 from mrl_cli.verify.validators import merged

@@ -8,10 +8,11 @@ less than `SPREADS` standard errors, and as if some pairs that are not in the sa
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mrl_cli.records import NamedTuple
 from mrl_cli.verify.explanations.cases import Case, agreement_of, losses_of
 from mrl_cli.verify.explanations.hypotheses import but, mistakes
 from mrl_cli.verify.explanations.parts import AllPairs, Sums, agreement_beside, mistaken_sums

@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mrl_cli.losses import LOSSES
+from mrl_cli.records import NamedTuple
 from mrl_cli.verify.explanations.candidates import Candidate
 from mrl_cli.verify.explanations.cases import Case, losses_of
 from mrl_cli.verify.explanations.hypotheses import (

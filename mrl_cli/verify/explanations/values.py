@@ -11,10 +11,11 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mrl_cli.records import NamedTuple
 from mrl_cli.reports.validate import Explanation
 from mrl_cli.verify.explanations.candidates import Candidate, Stage, Stages
 from mrl_cli.verify.explanations.hypotheses import one_of

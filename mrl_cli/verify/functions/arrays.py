@@ -8,10 +8,11 @@ from __future__ import annotations
 import importlib.util
 import sys
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mrl_cli.records import NamedTuple
 from mrl_cli.verify.functions.loading import underlying
 
 if TYPE_CHECKING:

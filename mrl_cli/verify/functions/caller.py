@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mrl_cli.losses import LOSSES
+from mrl_cli.records import NamedTuple
 from mrl_cli.verify.functions.arrays import NUMBERS, NotALossError, Returned, better_for, returned, ways_to_hand_over
 from mrl_cli.verify.functions.conventions import Convention, conventions_of
 from mrl_cli.verify.functions.loading import described, underlying

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import inspect
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mrl_cli.errors import UsageError
+from mrl_cli.records import NamedTuple
 from mrl_cli.verify.functions.loading import underlying
 from mrl_cli.words import harmless
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mrl_cli.losses import LISTWISE, LOSSES
 from mrl_cli.model import LossChoice, Plan, Ranking
+from mrl_cli.records import NamedTuple
 from mrl_cli.reductions.queries import PAIR_COUNTS
 from mrl_cli.verify import reference
 from mrl_cli.verify.validators import Compared, compared

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from mrl_cli.lists.measure import least_label, measured
 from mrl_cli.lists.ragged import begins_run
 from mrl_cli.losses import LISTWISE, LOSSES, completed
 from mrl_cli.model import LossChoice, Plan, Ranking, Role
+from mrl_cli.records import NamedTuple
 from mrl_cli.reductions.lists import ListConsumer, WholeLists
 from mrl_cli.verify.explanations.candidates import Candidate, Stage, figure_stages, numbers_in
 from mrl_cli.verify.explanations.values import Own, claims_on_figure

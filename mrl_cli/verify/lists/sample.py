@@ -6,13 +6,14 @@ input was cut. In the order of these hashes, lists are taken while their work st
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mrl_cli.arrow import encoded
 from mrl_cli.lists.base import Found, Lists
 from mrl_cli.losses import LISTWISE, LOSSES
+from mrl_cli.records import NamedTuple
 from mrl_cli.reductions.hashes import hashes_of, next_of
 from mrl_cli.reductions.lists import ListConsumer, WholeLists
 from mrl_cli.reductions.queries import PAIR_COUNTS, Queries, QueriesBlock, QueriesConsumer

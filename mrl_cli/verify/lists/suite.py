@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from mrl_cli.lists import measure
 from mrl_cli.lists.base import Lists
 from mrl_cli.losses import LISTWISE, LOSSES, completed
 from mrl_cli.model import LossChoice, Ranking
+from mrl_cli.records import NamedTuple
 from mrl_cli.reports.validate import CheckResult, apart
 from mrl_cli.verify import reference
 from mrl_cli.verify.lists.expected import Setting, compared_figures, expected_lists, figures_expected
