@@ -301,6 +301,13 @@ def test_numbers_of_any_size_are_drawn(
         assert "nan" not in ran.out.partition("are ranked right")[2]
 
 
+def test_margins_of_a_page_stay_within_the_doubles(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The last edge of bars may be at 2**1024, which is no margin."""
+    (tmp_path / "odd.csv").write_text("x1,x2,y\n1.7976931348623157e+308,1.0,1\n")
+    ran = run_inside(["report", tmp_path / "odd.csv", "-o", tmp_path / "odd.html"], capfd)
+    assert ran.code == 0, ran.err
+
+
 @pytest.mark.parametrize("scale", [1e-300, 1.0, 2.0**1022])
 def test_shares_of_losses_are_those_of_their_sum_even_where_that_overflows(scale: float) -> None:
     losses = tuple(scale * part for part in (1.0, 0.0, 3.0, 2.0, 2.0))

@@ -188,7 +188,7 @@ def margins_for(histogram: Histogram, plan: Plan, most: int) -> list[float]:
     starts = histogram.cells.starts(cells)
     exponent, _, last = _chosen(histogram.counts[cells], *starts, 2 * MOST_WIDTHS, (own,))
     edges = [place * math.ldexp(1.0, exponent) for place in range(last + 1)]
-    edges = [edge for edge in edges if is_edge(edge)]
+    edges = [edge for edge in edges if is_edge(edge) and edge < math.inf]  # near 1e308 the last may be beyond
     while len(edges) >= most:
         edges = edges[::2]
     return sorted({own, *edges})
