@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections import deque
 from functools import partial
 from itertools import chain, islice
@@ -98,6 +99,8 @@ class _Pool:
 
     def __init__(self, most_threads: int) -> None:
         self._places, self._calls, self._changed = most_threads, deque[_Call](), Condition()
+        self._threads: list[Thread] = []
+        atexit.register(self._leave)
 
     def submit(self, work: Callable[[], Any]) -> _Call:
         """Let a thread carry out a call, the next that has time."""
@@ -107,7 +110,9 @@ class _Pool:
             self._changed.notify()
         if self._places:
             self._places -= 1
-            Thread(target=self._serve, name="mrl", daemon=True).start()  # a generator may be left, and never ended
+            # Whoever took some parts may never end the generator: such threads must not hold up the interpreter.
+            self._threads.append(Thread(target=self._serve, name="mrl", daemon=True))
+            self._threads[-1].start()
         return call
 
     def end(self) -> None:
@@ -115,6 +120,13 @@ class _Pool:
         with self._changed:
             self._calls = deque([_END])
             self._changed.notify_all()
+        atexit.unregister(self._leave)
+
+    def _leave(self) -> None:
+        """Wait, as the interpreter ends, until no thread is in a library that ends too."""
+        self.end()
+        for thread in self._threads:
+            thread.join()
 
     def _serve(self) -> None:
         while True:
