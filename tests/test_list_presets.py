@@ -110,6 +110,12 @@ def test_one_row_may_stand_alone(name: str, tmp_path: Path, capfd: Capture, monk
         assert (checked["kind"], checked["command"]) == ("lists", f"mrl rank row.json --preset {name}")
 
 
+@pytest.mark.parametrize("name", list(LIST_PRESETS))
+def test_file_without_rows_is_named(name: str, rank: Rank) -> None:
+    ran = rank([], "--preset", name)
+    ran.must_fail(3, "no rows in a.json; the mean of nothing is undefined")
+
+
 def test_presets_are_named_in_the_help_and_benchmarks_once(capfd: Capture) -> None:
     page = " ".join(run_inside(["rank", "--help"], capfd).out.split())
     assert f"writes them: {', '.join(LIST_PRESETS)}." in page.replace("MRL_RANK_PRESET ", "")

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from mrl_cli.model import Batch
     from mrl_cli.reductions.measured import Measured
 
 TIES = "ties"  # the subset, in any case
@@ -66,7 +67,10 @@ class RewardBench2Reduction(Reduction[RewardBench2, RewardBench2]):
 
     def add(self, state: RewardBench2, measured: Measured) -> RewardBench2:
         """Count the lists of a batch."""
-        lists, keys = _lists(measured), measured.pairs.list_keys
+        sizes, keys = measured.pairs.list_sizes, measured.pairs.list_keys
+        if sizes is None:  # of an input without rows
+            return state
+        lists = _lists(measured.pairs, sizes)
         none = [""] * lists.size
         subsets = keys["subset"].to_pylist() if "subset" in keys else none
         ids = keys["key"].to_pylist() if "key" in keys else none
@@ -81,9 +85,7 @@ class RewardBench2Reduction(Reduction[RewardBench2, RewardBench2]):
         return state
 
 
-def _lists(measured: Measured) -> Lists:
-    pairs = measured.pairs
-    sizes = np.zeros(0, np.int64) if pairs.list_sizes is None else pairs.list_sizes
+def _lists(pairs: Batch, sizes: NDArray[np.int64]) -> Lists:
     return Lists(np.append(0, np.cumsum(sizes)), pairs.numbers["y"], pairs.numbers["score"])
 
 
@@ -130,7 +132,10 @@ class RMBenchReduction(Reduction[Styles, Styles]):
 
     def add(self, state: Styles, measured: Measured) -> Styles:
         """Count the pairs of a batch by their styles."""
-        lists = _lists(measured)
+        sizes = measured.pairs.list_sizes
+        if sizes is None:  # of an input without rows
+            return state
+        lists = _lists(measured.pairs, sizes)
         for place in range(lists.size):
             one = lists.part(place, place + 1)
             chosen, rejected = one.scores[one.labels == 1], one.scores[one.labels == 0]
