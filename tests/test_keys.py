@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mrl_cli.arrow import integers_written, texts_as_arrow
 from mrl_cli.errors import ScatteredListsError
 from mrl_cli.reductions.hashes import Seen, hashes_of, next_of
-from mrl_cli.reductions.keys import FEW_KEYS, LONGEST_NUMBER, coded, order_of
+from mrl_cli.reductions.keys import FEW_KEYS, LONGEST_NUMBER, coded, order_of, unified
 from mrl_cli.reductions.repeats import Repeats, notes_in
 from tests.each import each
 
@@ -29,6 +29,16 @@ def test_texts_that_a_dictionary_holds_twice_are_one_key() -> None:
     column = pa.DictionaryArray.from_arrays(pa.array([0, 1, 2, 3, 1]), pa.array(["a", "b", "a", "c"]))
     codes, keys = coded([column], 5)
     assert (codes.tolist(), keys) == ([0, 1, 0, 2, 1], [("a",), ("b",), ("c",)])
+
+
+@each("few", [FEW_KEYS, -1])
+def test_keys_of_integers_alone_stay_integers(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mrl_cli.reductions.keys.FEW_KEYS", few)
+    first, second, others = pa.array([3, -1]), pa.array([-1, 2]), pa.array(["2", "a"])
+    places, (keys,) = unified([[first], [second]], [2, 2])
+    assert (places.tolist(), keys) == ([0, 1, 1, 2], pa.array([3, -1, 2]))
+    places, (keys,) = unified([[first], [second], [others]], [2, 2, 2])
+    assert (places.tolist(), keys.to_pylist()) == ([0, 1, 1, 2, 2, 3], ["3", "-1", "2", "a"])
 
 
 @each("is_text", [False, True])

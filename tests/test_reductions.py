@@ -470,6 +470,17 @@ def test_a_list_without_answers_counts_for_no_benchmark() -> None:
     assert state == RewardBench2({"Math": Counter({1.0: 1})})
 
 
+def test_documents_without_a_judgment_are_kept_by_their_names_and_others_by_its_place() -> None:
+    numbers: dict[Any, Any] = {"judgment": np.array([1.0, -1.0, 0.0])}
+    keys: dict[Any, Any] = {"query": pa.array(["1", "1", "2"]), "doc": pa.array(["b", "z", "a"])}
+    measured = Measured(
+        Batch("", numbers | {"y": np.zeros(3), "score": np.zeros(3)}, keys=keys), Plan.of(labels="relevance")
+    )
+    reduction = DocumentsReduction(measured.plan, {("2", "a"): 0, ("1", "b"): 1}, may_be_runs=False)
+    ((key, rows, places, others),) = reduction.add([], measured)[0].groups
+    assert (key, rows.tolist(), places.tolist(), others) == ((), [0, 2], [1, 0], [(1, ("1", "z"))])
+
+
 def test_judgments_of_one_query_are_asked_for_in_the_singular() -> None:
     with pytest.raises(DataError, match=r"^1 document of 1 query have no judgment in f, and no others"):
         refuse_unjudged(1, {"q": "d"}, "f", ("a", "b"))

@@ -74,6 +74,11 @@ def test_parquet_has_a_dictionary_of_texts_only_and_groups_of_one_size(monkeypat
     assert pq.read_table(data).column("loss").to_pylist() == [*range(13), *range(13), 5]
 
 
+def test_a_group_of_parquet_has_131072_rows() -> None:
+    metadata = pq.read_metadata(io.BytesIO(written("parquet", measured(None, [0.5] * 131_073))))
+    assert [metadata.row_group(place).num_rows for place in range(metadata.num_row_groups)] == [131_072, 1]
+
+
 @each("name", ["csv", "jsonl", "parquet"])
 def test_rows_end_before_the_first_problem(name: str) -> None:
     batch = measured(pa.table({"name": ["a", "b", "c", "d"]}), [1.0, 2.0, np.nan, 4.0])

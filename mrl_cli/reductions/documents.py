@@ -59,7 +59,8 @@ class DocumentsReduction(Reduction["list[Documents]", "dict[Key, Any]"]):
         found = Documents(pairs.file, pairs.row_word, pairs.rows, [])
         for code, group in enumerate(groups):
             here = np.flatnonzero(codes == code)
-            judged, others = here[places[here] >= 0], here[places[here] < 0].tolist()
+            is_judged = places[here] >= 0
+            judged, others = here[is_judged], here[~is_judged].tolist()
             queries, documents = (pairs.keys[role].to_pylist() if others else [] for role in _NAMES)
             of_others = [(index, (queries[index], documents[index])) for index in others]
             found.groups.append((group, judged, places[judged], of_others))

@@ -6,6 +6,7 @@ way that compares them as they are.
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,13 +48,8 @@ def hashes_of(columns: Sequence[pa.DictionaryArray]) -> Hashes:
     >>> bool(first[0] == first[2]), bool(first[0] == first[1])
     (True, False)
     """
-    whole: Hashes | None = None
-    for column in columns:
-        of_texts = _of_texts(column.dictionary)[np.from_dlpack(column.indices)]
-        whole = of_texts if whole is None else next_of(whole) + of_texts
-    if whole is None:
-        raise ValueError("there is no key without columns")
-    return whole
+    parts = (_of_texts(column.dictionary)[np.from_dlpack(column.indices)] for column in columns)
+    return reduce(lambda whole, of_texts: next_of(whole) + of_texts, parts)
 
 
 def _of_texts(texts: pa.Array) -> Hashes:

@@ -143,7 +143,11 @@ def _as_met(codes: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], NDA
 
 
 def _span(values: NDArray[np.int64]) -> tuple[int, int]:
-    """Return the least of some integers, and how many there are from it to the greatest."""
+    """Return the least of some integers, and how many there are from it to the greatest.
+
+    >>> _span(np.array([7, -2, 5])), _span(np.array([2, 3])), _span(np.array([], np.int64))
+    ((-2, 10), (2, 2), (0, 0))
+    """
     lowest, highest = (int(values.min()), int(values.max())) if values.size else (0, -1)
     return lowest, highest - lowest + 1
 
