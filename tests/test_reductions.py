@@ -110,6 +110,7 @@ def test_the_total_of_a_ledger_is_that_of_its_pairs() -> None:
     measured, adds = Measured(PAIRS, PLAN), {"squares": True, "describes": True}
     reduction = LedgerReduction(**adds)
     ledger = reduction.merge(reduction.whole(), reduction.add(reduction.empty(), measured), None)
+    assert ledger.arrays()[0].dtype == np.int64
     assert ledger.total == TotalsReduction(**adds).add(Totals(), measured)
     assert ledger.total.weight_sum == WeightReduction().add(ExactSum(), measured)
     twice = reduction.packed(reduction.add(reduction.add([], measured), measured))
@@ -117,6 +118,19 @@ def test_the_total_of_a_ledger_is_that_of_its_pairs() -> None:
     assert LedgerReduction().whole().total == Totals()
     no_keys = PLAN.changed(columns=Columns(numbers=PLAN.columns.numbers))
     assert LedgerReduction().add([], Measured(PAIRS, no_keys)) == LedgerReduction().add([], Measured(piece(0, 0), PLAN))
+
+
+@each(("has_differences", "squares"), [(False, False), (False, True), (True, False), (True, True)])
+def test_losses_below_a_margin_of_0_add_up_to_those_of_each_pair(has_differences: bool, squares: bool) -> None:
+    d = np.random.default_rng(2).integers(-9, 9, SIZE) / 8 * 1.1
+    losses = np.maximum(0.0, -d)
+    numbers: dict[Any, Any] = {"x1": d, "x2": np.zeros(SIZE), "y": np.ones(SIZE)}
+    reduction = TotalsReduction(squares=squares, describes=True, has_differences=has_differences)
+    totals = reduction.add(Totals(), Measured(Batch("", numbers), Plan(), reduction.needs))
+    sums = (None, None) if has_differences else (ExactSum.of(d), ExactSum.of(losses))
+    assert (totals.difference_sum, totals.loss_sum) == sums
+    assert totals.difference_square_sum == ExactSum.of_products(d, d)
+    assert totals.square_sum == (ExactSum.of_products(losses, losses) if squares else None)
 
 
 def test_key_that_a_block_has_twice_is_one_of_the_ledger() -> None:
