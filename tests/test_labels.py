@@ -673,3 +673,23 @@ def test_what_is_wrong_with_options_is_what_the_message_says(
     path.write_text("x1,x2,y\n1,3,1\n")
     ran = run_inside(["compute", path, *line.split()], capfd)
     assert (ran.code, message in ran.err) == (2, True), ran.err
+
+
+@each("strengths", [(2**53, 2**53 + 1), (2**53 + 1, 2**53), (3, 2**53 + 1, 2**53)])
+@each("suffix", ["csv", "jsonl", "parquet"])
+def test_a_strength_that_no_double_holds_is_bad_wherever_it_stands(
+    strengths: tuple[int, ...], suffix: str, tmp_path: Path, mrl: Mrl
+) -> None:
+    """Nothing tells that digits were lost but the cell itself, and a great strength before it may be fine."""
+    frame, path = pd.DataFrame({"x1": 1.0, "x2": 0.0, "y": strengths}), tmp_path / f"pairs.{suffix}"
+    if suffix == "csv":
+        frame.to_csv(path, index=False)
+    elif suffix == "jsonl":
+        frame.to_json(path, orient="records", lines=True)
+    else:
+        frame.to_parquet(path)
+    ran = mrl("compute", path, "--labels", "strength", "--on-error", "skip")
+    record = json.loads(ran.out)
+    assert (record["pairs"], record["rejected"]) == (len(strengths) - 1, 1)
+    place = strengths.index(2**53 + 1)
+    mrl("compute", path, "--labels", "strength").must_fail(3, str(2**53 + 1) if suffix != "jsonl" else f"{place + 1}")

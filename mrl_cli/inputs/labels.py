@@ -13,6 +13,7 @@ from mrl_cli.errors import SuspectShardError
 from mrl_cli.inputs.base import without_bad
 from mrl_cli.inputs.cells import shown_cell
 from mrl_cli.model import Batch, Plan, Role, problems
+from mrl_cli.model.rules import EXACT_INTEGER_LIMIT
 
 _SKIPPED, _BAD = 2, 3  # beside the labels -1, 0 and 1
 # A list of one, as JSON, pandas and Python write it.
@@ -23,7 +24,8 @@ _NULLS = ("null", "None")
 def with_labels(batch: Batch, plan: Plan) -> Batch:
     """Return the batch with labels in place of what its file holds: mapped values, or the sign of strengths.
 
-    Raises SuspectShardError for a value that is not in the map when the batch does not know its rows.
+    Raises SuspectShardError for a value that is not in the map, and for a strength that may have lost its last digits,
+    when the batch does not know its rows.
     """
     if plan.rules.label_map:
         return _mapped(batch, plan)
@@ -43,6 +45,8 @@ def _signed(batch: Batch, plan: Plan) -> Batch:
     """Return the batch with the signs of its strengths as labels; what is not finite stays, to be named."""
     strengths = np.asarray(batch.numbers["y"], np.float64)
     is_finite, sizes = np.isfinite(strengths), np.abs(strengths)
+    if batch.rows is None and (sizes >= EXACT_INTEGER_LIMIT).any():
+        raise SuspectShardError
     signs = np.sign(-strengths if plan.rules.is_reversed else strengths) + 0.0  # -0.0 becomes 0.0
     numbers: dict[Role, Any] = {"y": np.where(is_finite, signs, strengths)}
     if plan.rules.strength != "ignore":
