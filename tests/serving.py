@@ -201,7 +201,7 @@ def _proxy_of(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(part)
             if action == "stall":
                 self.wfile.flush()
-                time.sleep(1.5)
+                time.sleep(4)  # the client waits for one second, and longer on a busy machine
             if action in ("cut", "stall"):
                 self.close_connection = True
 
