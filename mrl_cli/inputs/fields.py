@@ -57,24 +57,14 @@ def batch_of_fields(shard: Shard, plan: Plan) -> Batch:
             columns[role] += cells
 
     def numbers_in(cells: list[str], role: Role) -> Numbers:
-        takes_booleans, dialect = plan.takes_booleans(role), plan.reading.dialect
-
-        number: Callable[[str], float | str] = partial(
-            number_in, dialect=dialect, role=role, takes_booleans=takes_booleans
-        )
-        different = set(cells)
-        if all_plain(different, len(different), dialect):
-            number = float
-        elif read.has_undecoded:
-            number = partial(_number_if_decoded, number)
-        elif no_numbers(different, len(different), dialect):
-            number = _no_number
-        found = numbers_of_texts(cells, number)
+        """Return a column of numbers, with those of the certain rows where these are told apart."""
+        found = numbers_of_texts(cells, _number_of(cells, role, plan, has_undecoded=read.has_undecoded))
         return found if merged is None else merged.numbers(found, role)
 
     kept = _as_table(fields, layout) if plan.reading.keep_columns else None
 
     def keys_in(cells: list[str], role: Role) -> Keys:
+        """Return a column of keys, likewise."""
         texts_there = texts_as_arrow(cells)
         return texts_there if merged is None else merged.keys(texts_there, role), []
 
@@ -132,6 +122,17 @@ class _Merged(NamedTuple):
         keys = self.apart.keys[role]
         codes = np.concatenate((np.from_dlpack(keys.indices), np.arange(len(others)) + len(keys.dictionary)))
         return chosen_texts([as_texts(keys.dictionary), others], codes[self.order])
+
+
+def _number_of(cells: list[str], role: Role, plan: Plan, *, has_undecoded: bool) -> Callable[[str], float | str]:
+    """Return what reads the cells of a column as numbers: `number_in`, or what does the same for such cells."""
+    dialect, different = plan.reading.dialect, set(cells)
+    if all_plain(different, len(different), dialect):
+        return float
+    number = partial(number_in, dialect=dialect, role=role, takes_booleans=plan.takes_booleans(role))
+    if has_undecoded:
+        return partial(_number_if_decoded, number)
+    return _no_number if no_numbers(different, len(different), dialect) else number
 
 
 def _no_number(_cell: str) -> str:
