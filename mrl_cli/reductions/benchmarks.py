@@ -67,10 +67,9 @@ class RewardBench2Reduction(Reduction[RewardBench2, RewardBench2]):
 
     def add(self, state: RewardBench2, measured: Measured) -> RewardBench2:
         """Count the lists of a batch."""
-        sizes, keys = measured.pairs.list_sizes, measured.pairs.list_keys
-        if sizes is None:  # of an input without rows
+        lists, keys = _lists(measured.pairs), measured.pairs.list_keys
+        if lists is None:
             return state
-        lists = _lists(measured.pairs, sizes)
         none = [""] * lists.size
         subsets = keys["subset"].to_pylist() if "subset" in keys else none
         ids = keys["key"].to_pylist() if "key" in keys else none
@@ -85,8 +84,10 @@ class RewardBench2Reduction(Reduction[RewardBench2, RewardBench2]):
         return state
 
 
-def _lists(pairs: Batch, sizes: NDArray[np.int64]) -> Lists:
-    return Lists(np.append(0, np.cumsum(sizes)), pairs.numbers["y"], pairs.numbers["score"])
+def _lists(pairs: Batch) -> Lists | None:
+    """Return the lists of a batch; None for that of an input without rows, which has no columns either."""
+    sizes = pairs.list_sizes
+    return None if sizes is None else Lists(np.append(0, np.cumsum(sizes)), pairs.numbers["y"], pairs.numbers["score"])
 
 
 def _named(measured: Measured, place: int) -> str:
@@ -132,10 +133,9 @@ class RMBenchReduction(Reduction[Styles, Styles]):
 
     def add(self, state: Styles, measured: Measured) -> Styles:
         """Count the pairs of a batch by their styles."""
-        sizes = measured.pairs.list_sizes
-        if sizes is None:  # of an input without rows
+        lists = _lists(measured.pairs)
+        if lists is None:
             return state
-        lists = _lists(measured.pairs, sizes)
         for place in range(lists.size):
             one = lists.part(place, place + 1)
             chosen, rejected = one.scores[one.labels == 1], one.scores[one.labels == 0]
