@@ -167,12 +167,8 @@ class Compute(Run):
             from mrl_cli.reports.base import Figures
 
             parts = [{"name": part.name, "rows": part.rows, "bytes": part.size_bytes} for part in self._parts]
-            manifest = {
-                "schema": "mrl.parts/1",
-                "notes": None,
-                "format": self.written,
-                "parts": parts,
-            }  # no notes on data
+            # What notes say is of the data, not of the parts.
+            manifest = {"schema": "mrl.parts/1", "notes": None, "format": self.written, "parts": parts}
             return rendered(Figures(**report.record() | manifest), "json")
         return super().rendered(report)
 

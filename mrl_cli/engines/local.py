@@ -98,7 +98,8 @@ class _Pool:
     """
 
     def __init__(self, most_threads: int) -> None:
-        self._places, self._calls, self._changed = most_threads, deque[_Call](), Condition()
+        self._places, self._changed = most_threads, Condition()
+        self._calls = deque[_Call | None]()  # None is the end
         self._threads: list[Thread] = []
         atexit.register(self._leave)
 
@@ -118,7 +119,7 @@ class _Pool:
     def end(self) -> None:
         """Forget the calls that wait; threads end with the one that they are at."""
         with self._changed:
-            self._calls = deque([_END])
+            self._calls = deque([None])
             self._changed.notify_all()
         atexit.unregister(self._leave)
 
@@ -133,7 +134,7 @@ class _Pool:
             with self._changed:
                 self._changed.wait_for(lambda: self._calls)
                 call = self._calls[0]
-                if call is _END:
+                if call is None:  # which stays there for the other threads
                     return
                 self._calls.popleft()
             call.carry_out()
@@ -161,6 +162,3 @@ class _Call:
             if self._error is not None:
                 raise self._error
             return self._part
-
-
-_END = _Call(lambda: None)

@@ -91,7 +91,7 @@ class LedgerBlock(NamedTuple):
         whole = np.concatenate(codes)
         order = order_of_codes(whole)  # additions to places one behind the other are several times as quick
         counts = np.bincount(whole)
-        places = np.repeat(np.arange(counts.size), counts)
+        places, most = np.repeat(np.arange(counts.size), counts), int(counts.max())
 
         @lru_cache(maxsize=2)  # what stands side by side in `terms` has them in common
         def arranged(name: str) -> NDArray[np.float64]:
@@ -104,7 +104,7 @@ class LedgerBlock(NamedTuple):
             np.maximum.at(self.highest, places, arranged("loss"))
         for name, (first, *others) in rows[0].terms.items():
             pieces = Piece(arranged(first), places, *map(arranged, others)).blocks()
-            self.sums.setdefault(name, SumsByCode()).add(sums_of_pieces(list(pieces), self.size, int(counts.max())))
+            self.sums.setdefault(name, SumsByCode()).add(sums_of_pieces(list(pieces), self.size, most))
 
     def regrouped(self, codes: NDArray[np.int64], keys: list[pa.Array], size: int | None = None) -> LedgerBlock:
         """Return the block by other keys: code i becomes codes[i], and what meets adds up, exactly."""
