@@ -733,12 +733,12 @@ def test_threads_carry_out_calls_in_order_and_forget_those_that_wait() -> None:
     """A call that fails says so to whoever asks for its result, and the next one is carried out all the same."""
     begun, goes_on, carried_out = Event(), Event(), list[int]()
 
-    def first() -> None:
+    def first(_: object) -> None:
         begun.set()
         assert goes_on.wait(60)
 
-    pool = local._Pool(1)
-    calls = [pool.submit(work) for work in (first, lambda: 1 // 0, lambda: carried_out.append(2))]
+    pool = local._Pool([None])
+    calls = [pool.submit(work) for work in (first, lambda _: 1 // 0, lambda _: carried_out.append(2))]
     assert begun.wait(60)
     goes_on.set()
     with pytest.raises(ZeroDivisionError):
@@ -749,7 +749,7 @@ def test_threads_carry_out_calls_in_order_and_forget_those_that_wait() -> None:
     goes_on.clear()
     last = pool.submit(first)
     assert begun.wait(60)
-    pool.submit(lambda: carried_out.append(4))
+    pool.submit(lambda _: carried_out.append(4))
     pool.end()
     goes_on.set()
     last.result()

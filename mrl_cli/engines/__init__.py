@@ -67,7 +67,7 @@ def _here(sources: Sequence[Source], job: Job, jobs: int) -> Iterator[Part]:
     if not job.writes_parts:
         from mrl_cli.engines.local import local
 
-        return local(sources, job, jobs)
+        return local(sources, job, jobs, copies=True)
     from mrl_cli.engines import cluster, threads  # few runs write parts
 
     return cluster.parts_of(threads.Threads(jobs), sources, job)

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     Engine = Callable[[Sequence[Source], "Job"], Iterator["Part"]]
 
 # NumPy lets go of the interpreter at every operation, and threads that measure at the same time spend more on handing
-# it over than they gain: on Parquet one core was as quick as two. One measures while the others decode.
+# it over than they gain: on Parquet one core was as quick as two. One measures while the others decode, or have
+# a child, a process with an interpreter of its own, measure for them.
 _TURN = Lock()
 
 
@@ -36,6 +37,11 @@ class Job(NamedTuple):
     def writes_parts(self) -> bool:
         """Whether each task writes a part of the output, so that the cut must not depend on who computes."""
         return any(reduction.writes_parts for reduction in self.reductions)
+
+    @property
+    def holds_pairs(self) -> bool:
+        """Whether something of each pair is held, which is as large as the pairs."""
+        return any(reduction.holds_pairs for reduction in self.reductions)
 
 
 class Part(NamedTuple):
@@ -55,11 +61,16 @@ def part_of(shard: Shard, job: Job, batches: int | None = None) -> Part:
     Only the first `batches` of it, where that is given.
     """
     try:
-        return _folded(shard, islice(read(shard, job.plan), batches), job, is_quick=True)
+        return quick_part(shard, job, batches)
     except SuspectShardError:
         return _folded(shard, islice(read(shard, job.plan, is_careful=True), batches), job)
     except OSError as error:  # reported here, where it is known that it was the reading that failed
         raise unreadable(shard.source.name, error) from error
+
+
+def quick_part(shard: Shard, job: Job, batches: int | None = None) -> Part:
+    """As `part_of`, the fast way alone. Raises SuspectShardError where that met something it cannot name."""
+    return _folded(shard, islice(read(shard, job.plan), batches), job, is_quick=True)
 
 
 _COUNTS = CountsReduction()

@@ -1,0 +1,137 @@
+"""A child: a copy of this process that measures shards, so that two cores do not wait for one interpreter.
+
+It measures what is as usual. Of all else it only says that it did not, and this process measures such a shard itself:
+so problems are met, named and counted in one place.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import sys
+import threading
+import warnings
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from mrl_cli.engines.base import Part, part_of, quick_part
+from mrl_cli.inputs import shards_of
+from mrl_cli.inputs.storage import File
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mrl_cli.engines.base import Job
+    from mrl_cli.inputs import Shard, Source
+
+BYTES_EACH = 48 << 20  # of the input: with less of it, what a child takes to make is hardly gained
+MOST_CHILDREN = 16  # they are made one after the other
+
+
+def children(sources: Sequence[Source], job: Job, most: int) -> list[Child]:
+    """Return at most so many children; fewer, or none, where they would not pay, or a copy would not be safe.
+
+    Safe is what the kernel is sure to copy whole: not what other threads are at, nor what is open to a server.
+    """
+    if sys.platform != "linux" or threading.active_count() > 1 or job.holds_pairs:
+        return []
+    if not all(isinstance(source.file, File) for source in sources):
+        return []
+    size_bytes = sum(source.size_bytes or 0 for source in sources)
+    made: list[Child] = []
+    with suppress(OSError):  # where no more processes are allowed, those that there are do it
+        while len(made) < min(most, MOST_CHILDREN, size_bytes // BYTES_EACH):
+            made.append(Child(sources, job, made))
+    return made
+
+
+class Child:
+    """A child, to this process; `others` are those that were made before it."""
+
+    def __init__(self, sources: Sequence[Source], job: Job, others: Sequence[Child]) -> None:
+        self._sources, self._job = sources, job
+        self._lock, self._is_gone = threading.Lock(), False
+        asked, told = os.pipe(), os.pipe()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # Arrow has a thread, which knows of copies
+            self._process = os.fork()
+        mine = (told[0], asked[1]) if self._process else (asked[0], told[1])
+        for end in {*asked, *told}.difference(mine):
+            os.close(end)
+        self._in, self._out = os.fdopen(mine[0], "rb"), os.fdopen(mine[1], "wb")
+        if not self._process:
+            _serve(self._in, self._out, sources, job, others)
+
+    def part_of(self, shard: Shard) -> Part:
+        """Return the part of a shard, as `engines.base.part_of`: the child's, else what is found here."""
+        place = next(place for place, source in enumerate(self._sources) if source is shard.source)
+        found = None
+        with suppress(OSError, EOFError):  # what ends a child, as a lack of memory, does not end the run
+            _send(self._out, (place, shard._replace(source=None)))
+            found = pickle.load(self._in)
+        if found is None:
+            return part_of(shard, self._job)
+        counts, states, counted = found
+        shard.source.counted.update(counted)
+        return Part(shard, counts, states)
+
+    def leave(self) -> None:
+        """Let the child go, which has nothing to do, and wait until it is gone."""
+        self.close()
+        with self._lock:
+            os.waitpid(self._process, 0)
+            self._is_gone = True
+
+    def close(self) -> None:
+        """Close this process's ends of the pipes."""
+        for end in (self._in, self._out):
+            with suppress(OSError):
+                end.close()
+
+    def kill(self) -> None:
+        """End the child, whatever it is at, if it is there."""
+        with self._lock:
+            if not self._is_gone:  # else another process may have its number
+                os.kill(self._process, signal.SIGKILL)
+
+
+def _send(pipe: Any, message: Any) -> None:
+    pipe.write(pickle.dumps(message, 5))  # as a whole, or not at all
+    pipe.flush()
+
+
+def _serve(asked: Any, told: Any, sources: Sequence[Source], job: Job, others: Sequence[Child]) -> NoReturn:
+    """Be the child: measure shards until nobody asks any more. Whatever happens, nothing of it is printed."""
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        for other in others:  # which would wait for this process too
+            other.close()
+        null = os.open(os.devnull, os.O_RDWR)
+        for number in range(3):
+            os.dup2(null, number)
+        footers: dict[int, Any] = {}
+        while True:
+            place, shard = pickle.load(asked)
+            _send(told, _measured(shard, place, sources[place], job, footers))
+    finally:
+        os._exit(0)
+
+
+def _measured(shard: Shard, place: int, source: Source, job: Job, footers: dict[int, Any]) -> Any:
+    """Return counts and states of a shard, and which lines were counted; None where it is not as usual.
+
+    `footers` keeps that of the file that was met last.
+    """
+    source.counted.clear()
+    try:
+        if hasattr(shard.part, "shared"):
+            if place not in footers:
+                footers.clear()
+                footers[place] = next(shards_of((source,), job.plan)).part.shared
+            shard = shard._replace(part=shard.part._replace(shared=footers[place]))
+        part = quick_part(shard._replace(source=source), job)
+        states = [one.packed(state) for one, state in zip(job.reductions, part.states, strict=True)]
+    except Exception:  # noqa: BLE001 (it is met again where it can be told)
+        return None
+    return part.counts, states, source.counted

@@ -1,0 +1,197 @@
+"""Children of a process: they come to the same bytes, whatever is in the file and whatever becomes of them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.each import each
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are copied on Linux alone")
+
+# mrl with children for small files too. At its end it prints on stderr how many shards children measured, how many
+# were measured here instead, and which processes are left; what is put in the place of %s happens before it begins.
+SCRIPT = """\
+import json, os, sys, time
+from mrl_cli.engines import base, child, local
+from mrl_cli.inputs import text
+from mrl_cli.cli import main
+child.BYTES_EACH = 1
+text.BLOCK_BYTES = 200
+asked, here = [], []
+def by_child(self, shard, known=child.Child.part_of):
+    asked.append(shard)
+    return known(self, shard)
+def instead(shard, job, known=child.part_of):
+    here.append(shard)
+    return known(shard, job)
+def slowly(shard, job, known=local.part_of):
+    time.sleep(0.01)  # so that children get some of the shards
+    return known(shard, job)
+child.Child.part_of, child.part_of, local.part_of = by_child, instead, slowly
+%s
+try:
+    main(sys.argv[1:])
+finally:
+    try:
+        os.waitpid(-1, os.WNOHANG)
+        left = True
+    except ChildProcessError:
+        left = False
+    print(json.dumps([len(asked), len(here), left]), file=sys.stderr)
+"""
+
+
+def _run(arguments: Sequence[str | Path], before: str = "", jobs: int = 3) -> tuple[Any, int, int, bool]:
+    """Run mrl; return what it printed, with its exit code, how much children did, how much not, and if any is left."""
+    words = [*map(str, arguments), "--jobs", str(jobs)]
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT % before, *words], capture_output=True, text=True, timeout=120, check=False
+    )
+    *said, last = done.stderr.splitlines()
+    assert "Traceback" not in done.stderr
+    asked, here, is_left = json.loads(last)
+    return (done.returncode, done.stdout, said), asked - here, here, is_left
+
+
+def _rows(count: int) -> list[str]:
+    return [f"{place % 7 / 8},{place % 5 / 3},{1 if place % 3 else -1},g{place % 11}" for place in range(count)]
+
+
+def _csv(path: Path, rows: Sequence[str]) -> Path:
+    path.write_text("\n".join(["x1,x2,y,group", *rows, ""]), "utf-8")
+    return path
+
+
+REPORT = ("--margin", "0.3", "-f", "json")
+INPUTS: dict[str, Callable[[Path], list[Any]]] = {
+    "csv": lambda folder: [_csv(folder / "a.csv", _rows(300))],
+    "files": lambda folder: [_csv(folder / f"{place}.csv", _rows(90 + place)) for place in range(3)],
+    "bad rows": lambda folder: [
+        _csv(folder / "a.csv", [*_rows(200), "oops,1,1,a", *_rows(99), "1,2,7,b", *_rows(50)]),
+        "--on-error",
+        "skip",
+    ],
+    "refused": lambda folder: [_csv(folder / "a.csv", [*_rows(200), "1,,1,a", *_rows(99)])],
+    "a late quote": lambda folder: [_csv(folder / "a.csv", [*_rows(200), '1,"2",1,"a\nb"', *_rows(99)])],
+    "parquet": lambda folder: [_parquet(folder / "a.parquet")],
+}
+
+
+def _parquet(path: Path) -> Path:
+    cells = [row.split(",") for row in _rows(300)]
+    numbers = {name: pa.array([float(row[place]) for row in cells]) for place, name in enumerate(("x1", "x2", "y"))}
+    pq.write_table(pa.table({**numbers, "group": [row[3] for row in cells]}), path, row_group_size=20)
+    return path
+
+
+OPTIONS = ("--group-by group", "", "--calibration", "", "--confidence 0.9", "--group-by group --weight x2")
+
+
+@each(("name", "options"), zip(INPUTS, OPTIONS, strict=True))
+def test_children_come_to_the_same_bytes(name: str, options: str, tmp_path: Path) -> None:
+    call = ["compute", *INPUTS[name](tmp_path), *REPORT, *options.split()]
+    expected, none, _, _ = _run(call, jobs=1)
+    found, by_children, _, is_left = _run(call)
+    assert found == expected
+    assert none == 0
+    assert by_children > 0
+    assert not is_left
+
+
+def test_shard_that_is_not_as_usual_is_measured_here(tmp_path: Path) -> None:
+    """So a bad cell has its line, though a child does not know how many lines are before it."""
+    rows = [*_rows(200), "oops,1,1,a", *_rows(99)]
+    (code, _, said), by_children, here, is_left = _run(["compute", _csv(tmp_path / "a.csv", rows)])
+    assert code == 3
+    assert "line 202: x1 is 'oops'" in "\n".join(said)
+    assert by_children > 0
+    assert here > 0
+    assert not is_left
+
+
+KILLED = """\
+import signal
+def dying(self, shard, known=child.Child.part_of):
+    if len(asked) == 4:
+        os.kill(self._process, signal.SIGKILL)
+    return known(self, shard)
+child.Child.part_of = dying
+"""
+NO_MORE = """\
+def fork(known=os.fork, made=[]):
+    made.append(1)
+    if len(made) > 1:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+    return known()
+os.fork = fork
+"""
+WITH_A_THREAD = "import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()"
+LARGE_ONLY = "child.BYTES_EACH = 1 << 20"
+
+
+@each("before", [KILLED, NO_MORE, WITH_A_THREAD, LARGE_ONLY])
+def test_run_goes_on_without_children(before: str, tmp_path: Path) -> None:
+    path = _csv(tmp_path / "a.csv", _rows(300))
+    expected, *_ = _run(["compute", path, *REPORT], jobs=1)
+    found, by_children, here, is_left = _run(["compute", path, *REPORT], before)
+    assert found == expected
+    assert (by_children > 0) == (before in (KILLED, NO_MORE))
+    assert (here > 0) == (before == KILLED)
+    assert not is_left
+
+
+def test_pairs_are_held_in_one_process(tmp_path: Path) -> None:
+    """What is as large as the pairs would cross a pipe."""
+    path = _csv(tmp_path / "a.csv", _rows(300))
+    (code, printed, _), by_children, _, _ = _run(["compute", path, "--reduction", "none"])
+    assert code == 0
+    assert len(printed.splitlines()) > 300
+    assert by_children == 0
+
+
+ENDLESS = """\
+from mrl_cli.errors import MachineError
+def endless(*arguments):
+    time.sleep(600)
+def failing(*arguments):
+    while not asked:
+        time.sleep(0.01)
+    raise MachineError("cannot go on")
+child.quick_part, local.part_of = endless, failing
+def fork(known=os.fork):
+    process = known()
+    if process:
+        print(process, file=sys.stderr)
+    return process
+os.fork = fork
+"""
+
+
+def test_child_ends_with_a_run_that_fails(tmp_path: Path) -> None:
+    (code, _, said), *_ = _run(["compute", _csv(tmp_path / "a.csv", _rows(300))], ENDLESS, jobs=2)
+    assert code == 4
+    assert "cannot go on" in "\n".join(said)
+    deadline = time.monotonic() + 20
+    while _is_running(int(said[0])):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        status = Path(f"/proc/{process}/stat").read_text("ascii")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
