@@ -5,12 +5,16 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import threading
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from importlib.machinery import PathFinder
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
 
 _UNUSED_OF_NUMPY = ("_core._add_newdocs", "_core._add_newdocs_scalars", "_typing")
 _HARDLY_USED = ("ast", "inspect", "pickle", "textwrap")
@@ -149,6 +153,25 @@ def prepare_for_batches() -> None:
     if mallopt is not None:
         mallopt(_TRIM_THRESHOLD, 1 << 28)
         mallopt(_MMAP_THRESHOLD, 1 << 25)
+
+
+def beside(parts: Iterable[Any], work: Callable[[], object]) -> Iterator[Any]:
+    """Yield parts. From the second one on a thread does work that will be done again, more quickly for that.
+
+    Imports, say: whoever needs them is told what is wrong with them, not the thread.
+    """
+
+    def done() -> None:
+        with suppress(Exception):
+            work()
+
+    thread = threading.Thread(target=done, name="mrl", daemon=True)
+    for place, part in enumerate(parts):
+        if place == 1:
+            thread.start()
+        yield part
+    if thread.ident is not None:
+        thread.join()
 
 
 def memory_bytes() -> int:

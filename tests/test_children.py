@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from mrl_cli import runtime
 from tests.each import each
 
 if TYPE_CHECKING:
@@ -187,6 +188,20 @@ def test_child_ends_with_a_run_that_fails(tmp_path: Path) -> None:
     while _is_running(int(said[0])):
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_work_beside_parts_is_done_from_the_second_one_on() -> None:
+    done = list[int]()
+    assert [*runtime.beside([1], lambda: done.append(1))] == [1]
+    assert done == []
+    assert [*runtime.beside([1, 2, 3], lambda: done.append(1))] == [1, 2, 3]
+    assert done == [1]
+
+
+def test_work_beside_parts_fails_in_silence(capfd: pytest.CaptureFixture[str]) -> None:
+    """It is done again where its failure can be told."""
+    assert [*runtime.beside([1, 2], lambda: 1 // 0)] == [1, 2]
+    assert capfd.readouterr() == ("", "")
 
 
 def _is_running(process: int) -> bool:

@@ -83,6 +83,17 @@ def is_table(options: Options, written: str) -> bool:
     return written == "table" and not options.writes_rows and not options.raw
 
 
+def prepare(options: Options, written: str, *, draws: bool) -> None:
+    """Load what draws a table, and pictures, where there is one."""
+    if is_table(options, written):
+        from mrl_cli.render import terminal
+
+        terminal.prepare()
+    if draws:
+        from mrl_cli.render import plots  # noqa: F401 (the import is all)
+        from mrl_cli.reports import pictures  # noqa: F401
+
+
 def row_suffixes() -> dict[str, str]:
     """Return the formats in which rows are written, each with its suffix."""
     from mrl_cli.inputs.formats import FORMATS

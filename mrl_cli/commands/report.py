@@ -75,6 +75,12 @@ class Paged(Run):
 
         return [page_html(self.page(report))]
 
+    def prepare_to_show(self) -> None:
+        """Compile the template of pages."""
+        from mrl_cli.render.page import template
+
+        template()
+
     @abstractmethod
     def page(self, report: Any) -> Page:
         """Return what the page shows."""

@@ -313,7 +313,7 @@ class Run(Options, ABC):
 
         sources = self.sources if sources is None else sources
         plan = (plan or self.plan).changed(holds_pairs=any(reduction.holds_pairs for reduction in reductions))
-        parts = self._opened_engine()(sources, Job(plan, tuple(reductions)))
+        parts = runtime.beside(self._opened_engine()(sources, Job(plan, tuple(reductions))), self.prepare_to_show)
         is_asked = self.progress if shows_progress and not self.quiet else False
         with ExitStack() as stack:
             if not gc.isenabled():  # for what is made of the result lives as long as the process
@@ -329,6 +329,10 @@ class Run(Options, ABC):
                 how: Any = {"label": label, "is_forced": bool(is_asked), "color": is_colored(sys.stderr)}
                 parts = stack.enter_context(closing(watched(parts, total, **how)))
             return fold(parts, sources, reductions)
+
+    def prepare_to_show(self) -> None:
+        """Load what draws the report: beside the measuring, for it takes as long as a million pairs."""
+        outputs.prepare(self, self.written, draws=self.shows_pictures)
 
     def _opened_engine(self) -> Engine:
         """Return the engine, which is opened once for all passes of the run."""

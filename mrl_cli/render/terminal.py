@@ -34,6 +34,13 @@ def terminal_size() -> tuple[int, int]:
     return columns, lines
 
 
+def prepare() -> None:
+    """Load what rich draws tables with, which takes a tenth of a second."""
+    from rich.table import Table
+
+    Screen().drawn(Table("a column"))
+
+
 class Screen(NamedTuple):
     """A place of so many columns, and of so many lines where it is a terminal; `is_full`: all digits and all rows."""
 

@@ -31,7 +31,7 @@ INTERVAL_WIDTH, INTERVAL_HEIGHT = 150, 16
 def page_html(page: Page) -> str:
     """Return a page as HTML, the same text of the same page."""
     style, script = _part("page.css"), _part("page.js")
-    html: str = _template().render(
+    html: str = template().render(
         page=page,
         style=Markup(style),
         script=Markup(script),
@@ -44,7 +44,8 @@ def page_html(page: Page) -> str:
 
 
 @cache
-def _template() -> Any:
+def template() -> Any:
+    """Return jinja2's template of pages, compiled once."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(
