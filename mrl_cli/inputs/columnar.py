@@ -233,7 +233,7 @@ def keys_in(column: pa.Array, *, is_id: bool = False, keeps_integers: bool = Fal
     if _is_text(kind):
         return _as_texts(column)
     if keeps_integers and pa.types.is_integer(kind) and kind != pa.uint64():
-        return column.cast(pa.int64())
+        return as_arrow(np.from_dlpack(column).astype(np.int64, copy=False))  # to cast loads all functions of Arrow
     if pa.types.is_integer(kind) and len(column):
         integers: np.ndarray[Any, Any] = np.from_dlpack(column)
         lowest, highest = int(integers.min()), int(integers.max())
