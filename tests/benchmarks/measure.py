@@ -6,12 +6,14 @@ of the process that started it (``own_peak_bytes``), so a parent that had loaded
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -73,6 +75,7 @@ class Result:
     """A contestant's timed runs, one a round, and its answer (NaN where it has none)."""
 
     contestant: Contestant
+    warm_up: Run
     runs: tuple[Run, ...]
     answer: float
 
@@ -88,8 +91,8 @@ class Result:
 
     @property
     def peak_bytes(self) -> int:
-        """The largest resident memory that any run reached."""
-        return max(run.peak_bytes for run in self.runs)
+        """The largest resident memory that any run reached, with its children where it has some."""
+        return max(run.peak_bytes for run in (self.warm_up, *self.runs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,18 +109,29 @@ class Race:
     bar: Bar | None = None
 
 
-def run_process(command: Sequence[str]) -> Run:
-    """Run ``command`` to its end and return what it took; ``RaceError`` when it does not exit with 0."""
+def run_process(command: Sequence[str], *, watched: bool = False) -> Run:
+    """Run ``command`` to its end and return what it took; ``RaceError`` when it does not exit with 0.
+
+    The kernel counts the memory of one process: that of all together is looked up now and then in a ``watched`` one,
+    which takes a little longer.
+    """
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         start = time.perf_counter()
         try:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)
         except OSError as error:
             raise RaceError(f"cannot start {command[0]}: {error.strerror}") from error
+        sampled, ended = [0], threading.Event()
+        watch = threading.Thread(target=_sample, args=(process.pid, ended, sampled))
+        if watched:
+            watch.start()
         # wait4, because resource.getrusage(RUSAGE_CHILDREN) is the maximum over every child so far.
         _, status, usage = os.wait4(process.pid, 0)
         elapsed_seconds = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
+        if watched:
+            ended.set()
+            watch.join()
         stdout.seek(0)
         stderr.seek(0)
         if process.returncode != 0:
@@ -126,16 +140,32 @@ def run_process(command: Sequence[str]) -> Run:
         return Run(
             elapsed_seconds=elapsed_seconds,
             cpu_seconds=usage.ru_utime + usage.ru_stime,
-            peak_bytes=usage.ru_maxrss * MAX_RSS_UNIT_BYTES,
+            peak_bytes=max(usage.ru_maxrss * MAX_RSS_UNIT_BYTES, *sampled),
             stdout=stdout.read().decode(errors="replace"),
         )
+
+
+def _sample(process: int, ended: threading.Event, sampled: list[int]) -> None:
+    """Append what a process and its children hold together, while it has children; what they share counts once."""
+    while not ended.wait(0.005):
+        with contextlib.suppress(OSError):  # they end as they are looked at
+            tasks = Path(f"/proc/{process}/task").iterdir()
+            children = [child for task in tasks for child in (task / "children").read_text("ascii").split()]
+            if children:
+                sampled.append(sum(map(_share_bytes, (str(process), *children))))
+
+
+def _share_bytes(process: str) -> int:
+    rollup = Path(f"/proc/{process}/smaps_rollup").read_text("ascii")
+    return next(int(line.split()[1]) << 10 for line in rollup.splitlines() if line.startswith("Pss:"))
 
 
 def race(
     scene: str, label: str, rows: int, contestants: Sequence[Contestant], rounds: int, bar: Bar | None = None
 ) -> Race:
     """Warm every contestant up once, then run them all in turn, ``rounds`` times; ``RaceError`` when answers differ."""
-    answers = [_answer(contestant, run_process(contestant.command)) for contestant in contestants]
+    warm_ups = [run_process(contestant.command, watched=True) for contestant in contestants]
+    answers = list(map(_answer, contestants, warm_ups))
     _check_answers(label, contestants, answers)
     runs: list[list[Run]] = [[] for _ in contestants]
     for _ in range(rounds):
@@ -144,7 +174,7 @@ def race(
             if contestant.has_answer and not contestant.answer_command:
                 _check_answers(label, [contestants[0], contestant], [answers[0], _number(contestant, run.stdout)])
             own_runs.append(run)
-    results = [Result(*fields) for fields in zip(contestants, map(tuple, runs), answers, strict=True)]
+    results = [Result(*fields) for fields in zip(contestants, warm_ups, map(tuple, runs), answers, strict=True)]
     return Race(scene, label, rows, tuple(results), bar)
 
 
