@@ -298,6 +298,7 @@ def test_faults_that_pass_change_no_byte(action: str, s3: Proxy, mrl: Mrl, tmp_p
 ENDS = {
     "503": "the store answered 503 after 1 seconds of trying",
     "cut": "the connection was cut after 1 seconds of trying",
+    "reset": "the connection was cut after 1 seconds of trying",
     "stall": "timed out after 1 seconds of trying",
     "403": "the store forbids it",
     "404": "it vanished while it was read",

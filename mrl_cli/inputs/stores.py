@@ -239,7 +239,7 @@ def _fault_of(error: Exception) -> Fault:
         MISSING: status in (404, 410) or isinstance(error, FileNotFoundError),
         BUSY: status in (408, 429) or status >= 500,
         TIMED_OUT: "kind: Timeout" in text or "TimedOut" in text or isinstance(error, TimeoutError),
-        UNREACHABLE: "kind: Connect" in text or name == "URLError",
+        UNREACHABLE: "kind: Connect," in text or name == "URLError",
         CUT: re.search(r"kind: (Interrupted|Request|Decode|Unknown)", text) is not None and not status,
     }
     if isinstance(error, FaultError):
