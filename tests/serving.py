@@ -6,11 +6,11 @@ import http.client
 import logging
 import os
 import re
+import select
 import socket
 import struct
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 START_SECONDS = 30
+STALL_SECONDS = 60
 WAIT = f"""
 import sys
 from distributed import Client
@@ -178,18 +179,23 @@ def _proxy_of(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
                 self.connection.close()
                 self.close_connection = True
                 return
+            upstream = http.client.HTTPConnection(proxy.host)
+            headers = {name: value for name, value in self.headers.items() if name.lower() != "connection"}
+            if not action.isdecimal():
+                try:
+                    upstream.request(self.command, self.path, body or None, headers)
+                    answer = upstream.getresponse()
+                    data = answer.read()
+                except (OSError, http.client.HTTPException):
+                    action = "502"  # what is cut is a fault that was asked for
+                finally:
+                    upstream.close()
             if action.isdecimal():
                 proxy.asked.append(Asked(self.command, self.path, asked_range, 0))
                 self.send_response(int(action))
                 self.send_header("Content-Length", "0")
                 self.end_headers()
                 return
-            upstream = http.client.HTTPConnection(proxy.host, timeout=20)
-            headers = {name: value for name, value in self.headers.items() if name.lower() != "connection"}
-            upstream.request(self.command, self.path, body or None, headers)
-            answer = upstream.getresponse()
-            data = answer.read()
-            upstream.close()
             part = data[: len(data) // 2] if action in ("cut", "stall") else data
             proxy.asked.append(Asked(self.command, self.path, asked_range, len(part)))
             self.send_response(answer.status)
@@ -200,8 +206,7 @@ def _proxy_of(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(part)
             if action == "stall":
-                self.wfile.flush()
-                time.sleep(4)  # the client waits for one second, and longer on a busy machine
+                select.select([self.connection], [], [], STALL_SECONDS)  # until the client goes away, never before
             if action in ("cut", "stall"):
                 self.close_connection = True
 
