@@ -140,16 +140,17 @@ os.fork = fork
 """
 WITH_A_THREAD = "import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()"
 LARGE_ONLY = "child.BYTES_EACH = 1 << 20"
+LARGE_REPLIES = "child.MOST_REPLY_BYTES = 10"
 
 
-@each("before", [KILLED, NO_MORE, WITH_A_THREAD, LARGE_ONLY])
+@each("before", [KILLED, NO_MORE, WITH_A_THREAD, LARGE_ONLY, LARGE_REPLIES])
 def test_run_goes_on_without_children(before: str, tmp_path: Path) -> None:
     path = _csv(tmp_path / "a.csv", _rows(300))
     expected, *_ = _run(["compute", path, *REPORT], jobs=1)
     found, by_children, here, is_left = _run(["compute", path, *REPORT], before)
     assert found == expected
     assert (by_children > 0) == (before in (KILLED, NO_MORE))
-    assert (here > 0) == (before == KILLED)
+    assert (here > 0) == (before in (KILLED, LARGE_REPLIES))
     assert not is_left
 
 

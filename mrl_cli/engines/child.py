@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 BYTES_EACH = 48 << 20  # of the input: with less of it, what a child takes to make is hardly gained
 MOST_CHILDREN = 16  # they are made one after the other
+MOST_REPLY_BYTES = 8 << 20  # of states: larger ones, of very many keys, would be held by both
+_TOO_LARGE = "too large"
 
 
 def children(sources: Sequence[Source], job: Job, most: int) -> list[Child]:
@@ -50,7 +52,7 @@ class Child:
     """A child, to this process; `others` are those that were made before it."""
 
     def __init__(self, sources: Sequence[Source], job: Job, others: Sequence[Child]) -> None:
-        self._sources, self._job = sources, job
+        self._places, self._job = {id(source): place for place, source in enumerate(sources)}, job
         self._lock, self._is_gone = threading.Lock(), False
         asked, told = os.pipe(), os.pipe()
         with warnings.catch_warnings():
@@ -65,11 +67,14 @@ class Child:
 
     def part_of(self, shard: Shard) -> Part:
         """Return the part of a shard, as `engines.base.part_of`: the child's, else what is found here."""
-        place = next(place for place, source in enumerate(self._sources) if source is shard.source)
         found = None
-        with suppress(OSError, EOFError):  # what ends a child, as a lack of memory, does not end the run
-            _send(self._out, (place, shard._replace(source=None)))
-            found = pickle.load(self._in)
+        with suppress(OSError, EOFError, pickle.UnpicklingError):  # what ends a child does not end the run
+            if not self._is_gone:
+                _send(self._out, pickle.dumps((self._places[id(shard.source)], shard._replace(source=None)), 5))
+                found = pickle.load(self._in)
+        if found == _TOO_LARGE:  # so will be what comes of the next ones
+            self.leave()
+            found = None
         if found is None:
             return part_of(shard, self._job)
         counts, states, counted = found
@@ -80,7 +85,8 @@ class Child:
         """Let the child go, which has nothing to do, and wait until it is gone."""
         self.close()
         with self._lock:
-            os.waitpid(self._process, 0)
+            if not self._is_gone:
+                os.waitpid(self._process, 0)
             self._is_gone = True
 
     def close(self) -> None:
@@ -96,8 +102,8 @@ class Child:
                 os.kill(self._process, signal.SIGKILL)
 
 
-def _send(pipe: Any, message: Any) -> None:
-    pipe.write(pickle.dumps(message, 5))  # as a whole, or not at all
+def _send(pipe: Any, message: bytes) -> None:
+    pipe.write(message)
     pipe.flush()
 
 
@@ -113,7 +119,8 @@ def _serve(asked: Any, told: Any, sources: Sequence[Source], job: Job, others: S
         footers: dict[int, Any] = {}
         while True:
             place, shard = pickle.load(asked)
-            _send(told, _measured(shard, place, sources[place], job, footers))
+            reply = pickle.dumps(_measured(shard, place, sources[place], job, footers), 5)
+            _send(told, reply if len(reply) <= MOST_REPLY_BYTES else pickle.dumps(_TOO_LARGE))
     finally:
         os._exit(0)
 
