@@ -155,7 +155,7 @@ def prepare_for_batches() -> None:
         mallopt(_MMAP_THRESHOLD, 1 << 25)
 
 
-def beside(parts: Iterable[Any], work: Callable[[], object]) -> Iterator[Any]:
+def meanwhile(parts: Iterable[Any], work: Callable[[], object]) -> Iterator[Any]:
     """Yield parts. From the second one on a thread does work that will be done again, more quickly for that.
 
     Imports, say: whoever needs them is told what is wrong with them, not the thread.

@@ -30,17 +30,24 @@ from mrl_cli.inputs import text
 from mrl_cli.cli import main
 child.BYTES_EACH = 1
 text.BLOCK_BYTES = 200
-asked, here = [], []
+made, asked, here = [], [], []
 def by_child(self, shard, known=child.Child.part_of):
     asked.append(shard)
     return known(self, shard)
 def instead(shard, job, known=child.part_of):
     here.append(shard)
     return known(shard, job)
-def slowly(shard, job, known=local.part_of):
-    time.sleep(0.01)  # so that children get some of the shards
+def children(*arguments, known=child.children):
+    found = known(*arguments)
+    made.extend(found)
+    return found
+def behind(shard, job, known=local.part_of):
+    while made and not asked:  # so that children get some of the shards
+        time.sleep(0.001)
+    time.sleep(0.01)
     return known(shard, job)
-child.Child.part_of, child.part_of, local.part_of = by_child, instead, slowly
+child.children, local.part_of = children, behind
+child.Child.part_of, child.part_of = by_child, instead
 %s
 try:
     main(sys.argv[1:])
@@ -113,7 +120,8 @@ def test_children_come_to_the_same_bytes(name: str, options: str, tmp_path: Path
 
 def test_shard_that_is_not_as_usual_is_measured_here(tmp_path: Path) -> None:
     """So a bad cell has its line, though a child does not know how many lines are before it."""
-    rows = [*_rows(200), "oops,1,1,a", *_rows(99)]
+    rows = _rows(300)
+    rows[200::10] = ["oops,1,1,a"] * 10
     (code, _, said), by_children, here, is_left = _run(["compute", _csv(tmp_path / "a.csv", rows)])
     assert code == 3
     assert "line 202: x1 is 'oops'" in "\n".join(said)
@@ -191,17 +199,17 @@ def test_child_ends_with_a_run_that_fails(tmp_path: Path) -> None:
         time.sleep(0.01)
 
 
-def test_work_beside_parts_is_done_from_the_second_one_on() -> None:
+def test_other_work_is_done_from_the_second_part_on() -> None:
     done = list[int]()
-    assert [*runtime.beside([1], lambda: done.append(1))] == [1]
+    assert [*runtime.meanwhile([1], lambda: done.append(1))] == [1]
     assert done == []
-    assert [*runtime.beside([1, 2, 3], lambda: done.append(1))] == [1, 2, 3]
+    assert [*runtime.meanwhile([1, 2, 3], lambda: done.append(1))] == [1, 2, 3]
     assert done == [1]
 
 
-def test_work_beside_parts_fails_in_silence(capfd: pytest.CaptureFixture[str]) -> None:
+def test_other_work_fails_in_silence(capfd: pytest.CaptureFixture[str]) -> None:
     """It is done again where its failure can be told."""
-    assert [*runtime.beside([1, 2], lambda: 1 // 0)] == [1, 2]
+    assert [*runtime.meanwhile([1, 2], lambda: 1 // 0)] == [1, 2]
     assert capfd.readouterr() == ("", "")
 
 

@@ -313,7 +313,7 @@ class Run(Options, ABC):
 
         sources = self.sources if sources is None else sources
         plan = (plan or self.plan).changed(holds_pairs=any(reduction.holds_pairs for reduction in reductions))
-        parts = runtime.beside(self._opened_engine()(sources, Job(plan, tuple(reductions))), self.prepare_to_show)
+        parts = runtime.meanwhile(self._opened_engine()(sources, Job(plan, tuple(reductions))), self.prepare_to_show)
         is_asked = self.progress if shows_progress and not self.quiet else False
         with ExitStack() as stack:
             if not gc.isenabled():  # for what is made of the result lives as long as the process
@@ -331,7 +331,7 @@ class Run(Options, ABC):
             return fold(parts, sources, reductions)
 
     def prepare_to_show(self) -> None:
-        """Load what draws the report: beside the measuring, for it takes as long as a million pairs."""
+        """Load what draws the report, while pairs are measured: it takes as long as a million of them."""
         outputs.prepare(self, self.written, draws=self.shows_pictures)
 
     def _opened_engine(self) -> Engine:

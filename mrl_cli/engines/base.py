@@ -38,11 +38,6 @@ class Job(NamedTuple):
         """Whether each task writes a part of the output, so that the cut must not depend on who computes."""
         return any(reduction.writes_parts for reduction in self.reductions)
 
-    @property
-    def holds_pairs(self) -> bool:
-        """Whether something of each pair is held, which is as large as the pairs."""
-        return any(reduction.holds_pairs for reduction in self.reductions)
-
 
 class Part(NamedTuple):
     """The result of a shard: its counts of rows, and the state of each reduction.

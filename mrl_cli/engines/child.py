@@ -36,7 +36,7 @@ def children(sources: Sequence[Source], job: Job, most: int) -> list[Child]:
 
     Safe is what the kernel is sure to copy whole: not what other threads are at, nor what is open to a server.
     """
-    if sys.platform != "linux" or threading.active_count() > 1 or job.holds_pairs:
+    if sys.platform != "linux" or threading.active_count() > 1 or job.plan.reading.holds_pairs:
         return []
     if not all(isinstance(source.file, File) for source in sources):
         return []
