@@ -168,7 +168,8 @@ def meanwhile(parts: Iterable[Any], work: Callable[[], object]) -> Iterator[Any]
     thread = threading.Thread(target=done, name="mrl", daemon=True)
     for place, part in enumerate(parts):
         if place == 1:
-            thread.start()
+            with suppress(RuntimeError):  # there may be no more threads
+                thread.start()
         yield part
     if thread.ident is not None:
         thread.join()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import pickle
 import subprocess
 import sys
 import time
@@ -14,6 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from mrl_cli import runtime
+from mrl_cli.engines import child
+from mrl_cli.inputs import Shard, resolve
+from mrl_cli.model import Counts
 from tests.each import each
 
 if TYPE_CHECKING:
@@ -93,14 +98,14 @@ INPUTS: dict[str, Callable[[Path], list[Any]]] = {
     ],
     "refused": lambda folder: [_csv(folder / "a.csv", [*_rows(200), "1,,1,a", *_rows(99)])],
     "a late quote": lambda folder: [_csv(folder / "a.csv", [*_rows(200), '1,"2",1,"a\nb"', *_rows(99)])],
-    "parquet": lambda folder: [_parquet(folder / "a.parquet")],
+    "parquet": lambda folder: [_parquet(folder / "a.parquet", 20), _parquet(folder / "b.parquet", 90)],
 }
 
 
-def _parquet(path: Path) -> Path:
+def _parquet(path: Path, group: int) -> Path:
     cells = [row.split(",") for row in _rows(300)]
     numbers = {name: pa.array([float(row[place]) for row in cells]) for place, name in enumerate(("x1", "x2", "y"))}
-    pq.write_table(pa.table({**numbers, "group": [row[3] for row in cells]}), path, row_group_size=20)
+    pq.write_table(pa.table({**numbers, "group": [row[3] for row in cells]}), path, row_group_size=group)
     return path
 
 
@@ -111,8 +116,9 @@ OPTIONS = ("--group-by group", "", "--calibration", "", "--confidence 0.9", "--g
 def test_children_come_to_the_same_bytes(name: str, options: str, tmp_path: Path) -> None:
     call = ["compute", *INPUTS[name](tmp_path), *REPORT, *options.split()]
     expected, none, _, _ = _run(call, jobs=1)
-    found, by_children, _, is_left = _run(call)
+    found, by_children, here, is_left = _run(call)
     assert found == expected
+    assert here == 0 or name in ("bad rows", "refused", "a late quote")
     assert none == 0
     assert by_children > 0
     assert not is_left
@@ -149,15 +155,32 @@ os.fork = fork
 WITH_A_THREAD = "import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()"
 LARGE_ONLY = "child.BYTES_EACH = 1 << 20"
 LARGE_REPLIES = "child.MOST_REPLY_BYTES = 10"
+FEW_DESCRIPTORS = """\
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+"""
+# As a supervisor may leave it: nobody can wait for a child then.
+NOBODY_WAITS = "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)"
+NO_THREAD = """\
+import threading
+def start(self, known=threading.Thread.start):
+    if self._target.__name__ == "done":
+        raise RuntimeError("can't start new thread")
+    known(self)
+threading.Thread.start = start
+"""
 
 
-@each("before", [KILLED, NO_MORE, WITH_A_THREAD, LARGE_ONLY, LARGE_REPLIES])
-def test_run_goes_on_without_children(before: str, tmp_path: Path) -> None:
+@each(
+    "before",
+    [KILLED, NO_MORE, WITH_A_THREAD, LARGE_ONLY, LARGE_REPLIES, FEW_DESCRIPTORS, NOBODY_WAITS, NO_THREAD],
+)
+def test_run_goes_on_whatever_becomes_of_children(before: str, tmp_path: Path) -> None:
     path = _csv(tmp_path / "a.csv", _rows(300))
     expected, *_ = _run(["compute", path, *REPORT], jobs=1)
     found, by_children, here, is_left = _run(["compute", path, *REPORT], before)
     assert found == expected
-    assert (by_children > 0) == (before in (KILLED, NO_MORE))
+    assert (by_children > 0) == (before in (KILLED, NO_MORE, NOBODY_WAITS, NO_THREAD))
     assert (here > 0) == (before in (KILLED, LARGE_REPLIES))
     assert not is_left
 
@@ -211,6 +234,45 @@ def test_other_work_fails_in_silence(capfd: pytest.CaptureFixture[str]) -> None:
     """It is done again where its failure can be told."""
     assert [*runtime.meanwhile([1, 2], lambda: 1 // 0)] == [1, 2]
     assert capfd.readouterr() == ("", "")
+
+
+FOREVER = """\
+import signal
+known = os.fork
+def fork():
+    process = known()
+    if process:
+        print(process, file=sys.stderr, flush=True)
+    return process
+os.fork = fork
+def killing(*arguments):
+    while len(asked) < 2:
+        time.sleep(0.001)
+    os.kill(os.getpid(), signal.SIGKILL)
+local.part_of = killing
+"""
+
+
+def test_children_end_with_a_process_that_is_killed(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SCRIPT % FOREVER, "compute", str(_csv(tmp_path / "a.csv", _rows(300)))]
+    done = subprocess.run([*command, "--jobs", "3"], capture_output=True, text=True, timeout=120, check=False)
+    children = [int(line) for line in done.stderr.splitlines()]
+    assert len(children) == 2
+    deadline = time.monotonic() + 20
+    while any(map(_is_running, children)):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_lines_that_a_child_counted_are_known_here(tmp_path: Path) -> None:
+    (source,) = resolve([str(_csv(tmp_path / "a.csv", _rows(3)))])
+    one: Any = object.__new__(child.Child)
+    one._places, one._is_gone, one._out = {id(source): 0}, False, io.BytesIO()
+    one._in = io.BytesIO(pickle.dumps((Counts(), [], {0: (7, 1, 1)})))
+    part = one.part_of(Shard(source, None, 7))
+    assert part == (Shard(source, None, 7), Counts(), [])
+    assert source.counted == {0: (7, 1, 1)}
+    assert pickle.loads(one._out.getvalue()) == (0, Shard(None, None, 7))
 
 
 def _is_running(process: int) -> bool:

@@ -1,4 +1,4 @@
-"""A child: a copy of this process that measures shards, so that two cores do not wait for one interpreter.
+"""A child: a copy of this process that measures shards, so that two cores do not wait for one interpreter. On Linux.
 
 It measures what is as usual. Of all else it only says that it did not, and this process measures such a shard itself:
 so problems are met, named and counted in one place.
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import resource
 import signal
-import sys
 import threading
 import warnings
 from contextlib import suppress
@@ -20,15 +20,17 @@ from mrl_cli.inputs import shards_of
 from mrl_cli.inputs.storage import File
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from mrl_cli.engines.base import Job
     from mrl_cli.inputs import Shard, Source
 
 BYTES_EACH = 48 << 20  # of the input: with less of it, what a child takes to make is hardly gained
 MOST_CHILDREN = 16  # they are made one after the other
+KEPT_DESCRIPTORS = 64
 MOST_REPLY_BYTES = 8 << 20  # of states: larger ones, of very many keys, would be held by both
 _TOO_LARGE = "too large"
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def children(sources: Sequence[Source], job: Job, most: int) -> list[Child]:
@@ -36,16 +38,23 @@ def children(sources: Sequence[Source], job: Job, most: int) -> list[Child]:
 
     Safe is what the kernel is sure to copy whole: not what other threads are at, nor what is open to a server.
     """
-    if sys.platform != "linux" or threading.active_count() > 1 or job.plan.reading.holds_pairs:
+    if threading.active_count() > 1 or job.plan.reading.holds_pairs:
         return []
     if not all(isinstance(source.file, File) for source in sources):
         return []
     size_bytes = sum(source.size_bytes or 0 for source in sources)
+    wanted = min(most, MOST_CHILDREN, size_bytes // BYTES_EACH, _room())
     made: list[Child] = []
     with suppress(OSError):  # where no more processes are allowed, those that there are do it
-        while len(made) < min(most, MOST_CHILDREN, size_bytes // BYTES_EACH):
+        while len(made) < wanted:
             made.append(Child(sources, job, made))
     return made
+
+
+def _room() -> int:
+    """Return how many children there are file descriptors for, beside those that the rest of a run takes."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return MOST_CHILDREN if limit == resource.RLIM_INFINITY else max(0, limit - KEPT_DESCRIPTORS) // 4
 
 
 class Child:
@@ -54,16 +63,18 @@ class Child:
     def __init__(self, sources: Sequence[Source], job: Job, others: Sequence[Child]) -> None:
         self._places, self._job = {id(source): place for place, source in enumerate(sources)}, job
         self._lock, self._is_gone = threading.Lock(), False
-        asked, told = os.pipe(), os.pipe()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # Arrow has a thread, which knows of copies
-            self._process = os.fork()
-        mine = (told[0], asked[1]) if self._process else (asked[0], told[1])
-        for end in {*asked, *told}.difference(mine):
-            os.close(end)
-        self._in, self._out = os.fdopen(mine[0], "rb"), os.fdopen(mine[1], "wb")
-        if not self._process:
-            _serve(self._in, self._out, sources, job, others)
+        ends = [*os.pipe()]
+        try:
+            ends += os.pipe()
+            asked, out, in_, told = ends
+            self._process = _forked(lambda: _serve(asked, told, (out, in_), others, sources, job))
+        except OSError:
+            for end in ends:
+                os.close(end)
+            raise
+        os.close(asked)
+        os.close(told)
+        self._in, self._out = os.fdopen(in_, "rb"), os.fdopen(out, "wb")
 
     def part_of(self, shard: Shard) -> Part:
         """Return the part of a shard, as `engines.base.part_of`: the child's, else what is found here."""
@@ -86,7 +97,8 @@ class Child:
         self.close()
         with self._lock:
             if not self._is_gone:
-                os.waitpid(self._process, 0)
+                with suppress(ChildProcessError):  # who started mrl may have the kernel wait for its children
+                    os.waitpid(self._process, 0)
             self._is_gone = True
 
     def close(self) -> None:
@@ -99,7 +111,28 @@ class Child:
         """End the child, whatever it is at, if it is there."""
         with self._lock:
             if not self._is_gone:  # else another process may have its number
-                os.kill(self._process, signal.SIGKILL)
+                with suppress(ProcessLookupError):
+                    os.kill(self._process, signal.SIGKILL)
+
+
+def _forked(be: Callable[[], NoReturn]) -> int:
+    """Return the number of a copy of this process, which does nothing but `be` another one.
+
+    Signals wait meanwhile, for what they are answered with is this process's.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # Arrow has a thread, which knows of copies
+            process = os.fork()
+            if not process:
+                try:
+                    be()
+                finally:
+                    os._exit(0)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return process
 
 
 def _send(pipe: Any, message: bytes) -> None:
@@ -107,22 +140,26 @@ def _send(pipe: Any, message: bytes) -> None:
     pipe.flush()
 
 
-def _serve(asked: Any, told: Any, sources: Sequence[Source], job: Job, others: Sequence[Child]) -> NoReturn:
-    """Be the child: measure shards until nobody asks any more. Whatever happens, nothing of it is printed."""
-    try:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        for other in others:  # which would wait for this process too
-            other.close()
-        null = os.open(os.devnull, os.O_RDWR)
-        for number in range(3):
-            os.dup2(null, number)
-        footers: dict[int, Any] = {}
+def _serve(
+    asked: int, told: int, not_mine: Iterable[int], others: Iterable[Child], sources: Sequence[Source], job: Job
+) -> NoReturn:
+    """Measure shards until nobody asks any more; nothing of it is printed."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    for end in not_mine:
+        os.close(end)
+    for other in others:  # which would wait for this process too
+        other.close()
+    null = os.open(os.devnull, os.O_RDWR)
+    for stream in range(3):
+        os.dup2(null, stream)
+    footers: dict[int, Any] = {}
+    with os.fdopen(asked, "rb") as questions, os.fdopen(told, "wb") as replies:
         while True:
-            place, shard = pickle.load(asked)
+            place, shard = pickle.load(questions)
             reply = pickle.dumps(_measured(shard, place, sources[place], job, footers), 5)
-            _send(told, reply if len(reply) <= MOST_REPLY_BYTES else pickle.dumps(_TOO_LARGE))
-    finally:
-        os._exit(0)
+            _send(replies, reply if len(reply) <= MOST_REPLY_BYTES else pickle.dumps(_TOO_LARGE))
 
 
 def _measured(shard: Shard, place: int, source: Source, job: Job, footers: dict[int, Any]) -> Any:

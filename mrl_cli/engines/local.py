@@ -6,6 +6,7 @@ Where it may copy the process, all threads but one let a `child` work for them.
 from __future__ import annotations
 
 import atexit
+import sys
 from collections import deque
 from functools import partial
 from itertools import chain, islice
@@ -76,7 +77,7 @@ def _in_turn(shards: Iterator[Shard], job: Job) -> Run:
 def _hands(sources: Sequence[Source], job: Job, jobs: int, *, copies: bool) -> list[Child | None]:
     """Return what does the work of each thread: a child, or None for the thread itself."""
     found: list[Child] = []
-    if copies:
+    if copies and sys.platform == "linux":
         from mrl_cli.engines.child import children  # small files do without
 
         found = children(sources, job, jobs - 1)
