@@ -36,9 +36,9 @@ from mrl_cli.cli import main
 child.BYTES_EACH = 1
 text.BLOCK_BYTES = 200
 made, asked, here = [], [], []
-def by_child(self, shard, known=child.Child.part_of):
+def by_child(self, shard, job, known=child.Child.part_of):
     asked.append(shard)
-    return known(self, shard)
+    return known(self, shard, job)
 def instead(shard, job, known=child.part_of):
     here.append(shard)
     return known(shard, job)
@@ -138,10 +138,10 @@ def test_shard_that_is_not_as_usual_is_measured_here(tmp_path: Path) -> None:
 
 KILLED = """\
 import signal
-def dying(self, shard, known=child.Child.part_of):
+def dying(self, shard, job, known=child.Child.part_of):
     if len(asked) == 4:
         os.kill(self._process, signal.SIGKILL)
-    return known(self, shard)
+    return known(self, shard, job)
 child.Child.part_of = dying
 """
 NO_MORE = """\
@@ -194,6 +194,15 @@ def test_pairs_are_held_in_one_process(tmp_path: Path) -> None:
     assert by_children == 0
 
 
+# Prints on stderr which processes are made.
+TOLD = """\
+def fork(known=os.fork):
+    process = known()
+    if process:
+        print(process, file=sys.stderr, flush=True)
+    return process
+os.fork = fork
+"""
 ENDLESS = """\
 from mrl_cli.errors import MachineError
 def endless(*arguments):
@@ -203,23 +212,14 @@ def failing(*arguments):
         time.sleep(0.01)
     raise MachineError("cannot go on")
 child.quick_part, local.part_of = endless, failing
-def fork(known=os.fork):
-    process = known()
-    if process:
-        print(process, file=sys.stderr)
-    return process
-os.fork = fork
 """
 
 
 def test_child_ends_with_a_run_that_fails(tmp_path: Path) -> None:
-    (code, _, said), *_ = _run(["compute", _csv(tmp_path / "a.csv", _rows(300))], ENDLESS, jobs=2)
+    (code, _, said), *_ = _run(["compute", _csv(tmp_path / "a.csv", _rows(300))], TOLD + ENDLESS, jobs=2)
     assert code == 4
     assert "cannot go on" in "\n".join(said)
-    deadline = time.monotonic() + 20
-    while _is_running(int(said[0])):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    _wait_for_the_end_of([int(said[0])])
 
 
 def test_other_work_is_done_from_the_second_part_on() -> None:
@@ -238,13 +238,6 @@ def test_other_work_fails_in_silence(capfd: pytest.CaptureFixture[str]) -> None:
 
 FOREVER = """\
 import signal
-known = os.fork
-def fork():
-    process = known()
-    if process:
-        print(process, file=sys.stderr, flush=True)
-    return process
-os.fork = fork
 def killing(*arguments):
     while len(asked) < 2:
         time.sleep(0.001)
@@ -254,14 +247,11 @@ local.part_of = killing
 
 
 def test_children_end_with_a_process_that_is_killed(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", SCRIPT % FOREVER, "compute", str(_csv(tmp_path / "a.csv", _rows(300)))]
+    command = [sys.executable, "-c", SCRIPT % (TOLD + FOREVER), "compute", str(_csv(tmp_path / "a.csv", _rows(300)))]
     done = subprocess.run([*command, "--jobs", "3"], capture_output=True, text=True, timeout=120, check=False)
     children = [int(line) for line in done.stderr.splitlines()]
     assert len(children) == 2
-    deadline = time.monotonic() + 20
-    while any(map(_is_running, children)):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    _wait_for_the_end_of(children)
 
 
 def test_lines_that_a_child_counted_are_known_here(tmp_path: Path) -> None:
@@ -269,10 +259,17 @@ def test_lines_that_a_child_counted_are_known_here(tmp_path: Path) -> None:
     one: Any = object.__new__(child.Child)
     one._places, one._is_gone, one._out = {id(source): 0}, False, io.BytesIO()
     one._in = io.BytesIO(pickle.dumps((Counts(), [], {0: (7, 1, 1)})))
-    part = one.part_of(Shard(source, None, 7))
+    part = one.part_of(Shard(source, None, 7), None)
     assert part == (Shard(source, None, 7), Counts(), [])
     assert source.counted == {0: (7, 1, 1)}
     assert pickle.loads(one._out.getvalue()) == (0, Shard(None, None, 7))
+
+
+def _wait_for_the_end_of(processes: Sequence[int]) -> None:
+    deadline = time.monotonic() + 20
+    while any(map(_is_running, processes)):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def _is_running(process: int) -> bool:

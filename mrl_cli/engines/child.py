@@ -61,7 +61,7 @@ class Child:
     """A child, to this process; `others` are those that were made before it."""
 
     def __init__(self, sources: Sequence[Source], job: Job, others: Sequence[Child]) -> None:
-        self._places, self._job = {id(source): place for place, source in enumerate(sources)}, job
+        self._places = {id(source): place for place, source in enumerate(sources)}
         self._lock, self._is_gone = threading.Lock(), False
         ends = [*os.pipe()]
         try:
@@ -76,7 +76,7 @@ class Child:
         os.close(told)
         self._in, self._out = os.fdopen(in_, "rb"), os.fdopen(out, "wb")
 
-    def part_of(self, shard: Shard) -> Part:
+    def part_of(self, shard: Shard, job: Job) -> Part:
         """Return the part of a shard, as `engines.base.part_of`: the child's, else what is found here."""
         found = None
         with suppress(OSError, EOFError, pickle.UnpicklingError):  # what ends a child does not end the run
@@ -87,7 +87,7 @@ class Child:
             self.leave()
             found = None
         if found is None:
-            return part_of(shard, self._job)
+            return part_of(shard, job)
         counts, states, counted = found
         shard.source.counted.update(counted)
         return Part(shard, counts, states)

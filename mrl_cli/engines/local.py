@@ -110,7 +110,7 @@ def _threaded(shards: Iterator[Shard], job: Job, hands: list[Child | None]) -> R
 
 
 def _part_of(shard: Shard, job: Job, child: Child | None) -> Part:
-    return part_of(shard, job) if child is None else child.part_of(shard)
+    return part_of(shard, job) if child is None else child.part_of(shard, job)
 
 
 def _first_done(under_way: deque[tuple[Shard, _Call]]) -> Iterator[Part]:
