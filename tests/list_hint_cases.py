@@ -298,6 +298,20 @@ COLUMNS = [
         2.0,
         file(csv("qid,rel,pred", "1,1,1", "1,0,3")),
     ),
+    *(
+        Case(
+            f"{command} p.csv{more}",
+            f"each row is an item of a query? use {options}",
+            f"{command} p.csv{more} {options}",
+            None,
+            file(csv(header, "1,1,1", "1,0,3")),
+        )
+        for command, more in (("validate", ""), ("sweep", " --margins 0"), ("report", " -o page.html"))
+        for header, options in (
+            ("query,label,score", "--query query"),
+            ("qid,rel,pred", "--query qid --label rel --score pred"),
+        )
+    ),
     Case(
         "rank p.csv",
         "label is 1 in every row; name the column of labels with --label COLUMN",

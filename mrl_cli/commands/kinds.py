@@ -53,9 +53,13 @@ class RunOnPairs(Run):
 
     def hint_for(self, error: NoColumnError) -> str | None:
         """Return as every run, and for a file of lists the option by which it is read as such."""
-        from mrl_cli.inputs.hints import HINTS_OF_LISTS
+        from mrl_cli.inputs.hints import HINTS_OF_LISTS, hint_for_items
+        from mrl_cli.inputs.layouts import first_cells
 
-        return HINTS_OF_LISTS.get(error.source.format) or super().hint_for(error)
+        hint = HINTS_OF_LISTS.get(error.source.format)
+        if hint is None and error.is_unnamed and error.role != "y":
+            hint = hint_for_items(first_cells(error.source, error.plan))
+        return hint or super().hint_for(error)
 
 
 class RunOnLists(Rank):

@@ -43,11 +43,13 @@ MANIFEST, RUNNING = "_mrl_manifest.json", "_mrl_running-"
 
 
 class NoColumnError(UsageError):
-    """A wanted column is not there, which the user did not name himself where it `is_unnamed`."""
+    """The column of a role is not there, which the user did not name himself where it `is_unnamed`."""
 
-    def __init__(self, message: str, source: Source, plan: Plan, *, is_unnamed: bool, hint: str | None) -> None:
+    def __init__(
+        self, message: str, source: Source, plan: Plan, role: Role, *, is_unnamed: bool, hint: str | None
+    ) -> None:
         super().__init__(message, hint=hint)
-        self.source, self.plan, self.is_unnamed = source, plan, is_unnamed
+        self.source, self.plan, self.role, self.is_unnamed = source, plan, role, is_unnamed
 
     def __reduce__(self) -> tuple[Any, ...]:
         made, given, state = super().__reduce__()
@@ -207,7 +209,7 @@ def _missing(role: Role, wanted: str, names: Sequence[str], plan: Plan, source: 
     hint = hint or hint_for_missing(role, wanted, names, plan, source)
     is_unnamed = wanted == (plan.setting_of(role) if plan.has_lists else role) and plan.reporting.preset is None
     message = no_column(source.shown_name, wanted, names)
-    return NoColumnError(message, source, plan, is_unnamed=is_unnamed, hint=hint)
+    return NoColumnError(message, source, plan, role, is_unnamed=is_unnamed, hint=hint)
 
 
 def numbers_of_texts(

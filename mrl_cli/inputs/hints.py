@@ -15,7 +15,7 @@ from mrl_cli.settings import flags_of
 from mrl_cli.words import closest, harmless, option_of, shell_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     Source = Any  # that of `inputs.base`, which imports this module
 
@@ -51,7 +51,7 @@ def hint_for_missing(role: Role, wanted: str, names: Sequence[str], plan: Plan, 
     if plan.has_lists:
         return _hint_for_lists(role, wanted, names, plan, is_delimited=is_delimited)
     is_unnamed = role == wanted and role in ("x1", "x2", "y")  # the user did not name this column
-    if is_unnamed and role != "y" and (hint := _hint_for_pairs(names)) is not None:
+    if is_unnamed and role != "y" and (hint := hint_for_items(names, "mrl", "rank")) is not None:
         return hint
     if is_unnamed and plan.reporting.preset is None and (fit := described_fit(names)) is not None:
         return fit if is_file else fit + _of_lists(names)
@@ -88,13 +88,14 @@ def _texts_in(source: Source, plan: Plan) -> set[str]:
     return {column.name for column in columns if any(isinstance(cell, str) for cell in column.cells)}
 
 
-def _hint_for_pairs(names: Sequence[str]) -> str | None:
-    """Return what to do where rows are items of lists by the names of their columns."""
+def hint_for_items(names: Iterable[str], *command: str) -> str | None:
+    """Return what to do where rows are items of lists by the names of their columns: use that command, or this one."""
     found = list_columns(names)
     if len(found) < len(LIST_SETTINGS):
         return None
-    options = [word for of, name in found.items() if of != name for word in (option_of(of), name)]
-    return f"each row is an item of a query? use {shell_line(['mrl', 'rank', *options])}"
+    shown = {of: name for of, name in found.items() if of != name or (of == "query" and not command)}
+    options = [word for of, name in shown.items() for word in (option_of(of), name)]
+    return f"each row is an item of a query? use {shell_line([*command, *options])}"
 
 
 def _of_lists(names: Sequence[str]) -> str:
