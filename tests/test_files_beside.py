@@ -16,8 +16,8 @@ from mrl_cli.errors import DataError
 from mrl_cli.inputs import text
 from mrl_cli.model import Counts, Plan
 from mrl_cli.reductions.look import Look
-from mrl_cli.reports.facts import Facts
 from mrl_cli.reports.refusals import refuse
+from mrl_cli.reports.symptoms import Symptoms
 from mrl_cli.words import counted
 from tests.each import each
 from tests.running import Ran, run_inside
@@ -324,4 +324,4 @@ def test_every_reason_for_a_row_left_out_is_named() -> None:
     assert {"rejected", "missing", "unjudged"} <= set(summands)
     for name in summands:
         with pytest.raises(DataError, match=r"3 rows, all left out \(3 for [a-z]"):
-            refuse(Facts(made(**{name: 3}), Plan.of(), Look(), ()), ["p.csv"], wants_mean=False)
+            refuse(Symptoms(made(**{name: 3}), Plan.of(), Look(), ()), ["p.csv"], wants_mean=False)

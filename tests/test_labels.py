@@ -26,7 +26,7 @@ from tests.running import Mrl, run_inside
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mrl_cli.reports.facts import Facts
+    from mrl_cli.reports.symptoms import Symptoms
 
 
 X1, X2 = [3.0, 0.0, 1.0, 2.0, 0.5], [1.0, 2.0, 4.0, 1.0, 0.0]
@@ -638,8 +638,8 @@ def test_frames_of_two_models_are_compared_by_mapped_labels() -> None:
 def test_labels_with_a_problem_are_kept_as_text(name: str, mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[dict[str, int]] = []
 
-    def remedy(facts: Facts) -> str:
-        seen.append({label: known.count for label, known in facts.counts.bad_labels.items()})
+    def remedy(symptoms: Symptoms) -> str:
+        seen.append({label: known.count for label, known in symptoms.counts.bad_labels.items()})
         return "a hint"
 
     monkeypatch.setattr("mrl_cli.reports.refusals.remedy", remedy)

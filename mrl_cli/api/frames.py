@@ -29,11 +29,11 @@ from mrl_cli.reductions.totals import WeightReduction
 from mrl_cli.reports.better import differing_groups
 from mrl_cli.reports.compare import comparison_report
 from mrl_cli.reports.compute import compute_reductions, report_of
-from mrl_cli.reports.facts import Facts
 from mrl_cli.reports.notes import plan_notes
 from mrl_cli.reports.pictures import distribution, quadrants
 from mrl_cli.reports.refusals import refuse
 from mrl_cli.reports.sweep import sweep_report
+from mrl_cli.reports.symptoms import Symptoms
 from mrl_cli.settings import check_choice, check_confidence, check_read, plan_of
 from mrl_cli.words import harmless
 
@@ -365,7 +365,7 @@ def folded_frame(frame: Frame, columns: Columns, plan: Plan, *reductions: Reduct
     source, every = frame_source(as_frame(frame), columns, plan), (LookReduction(), *reductions)
     folded = fold(local([source], Job(plan, every), 1), [source], every)
     counts = with_labels(folded.counts, source.stream.frame)
-    refuse(Facts(counts, plan, folded.wholes[0], arguments_of(*_FUNCTIONS)), [PLACE], wants_mean=True)
+    refuse(Symptoms(counts, plan, folded.wholes[0], arguments_of(*_FUNCTIONS)), [PLACE], wants_mean=True)
     return folded, source
 
 

@@ -23,9 +23,9 @@ from mrl_cli.reductions.lists import ListConsumer, of_lists
 from mrl_cli.reductions.look import LookReduction
 from mrl_cli.reductions.queries import QueriesConsumer, QueryRowsConsumer
 from mrl_cli.reductions.repeats import notes_in, repeats_of
-from mrl_cli.reports.facts import Facts
 from mrl_cli.reports.rank import rank_report, refuse_undefined
 from mrl_cli.reports.refusals import refuse
+from mrl_cli.reports.symptoms import Symptoms
 from mrl_cli.settings import check_choice
 
 if TYPE_CHECKING:
@@ -202,8 +202,8 @@ class Lists:
     def _checked(self, reduction: Any) -> tuple[Folded, Any]:
         folded = self._folded(reduction)
         counts = folded.counts if self._frame is None else with_labels(folded.counts, self._frame)
-        facts = Facts(counts, self.plan, folded.wholes[0], arguments_of(evaluate_lists))
-        refuse(facts, self.names, wants_mean=True)
+        symptoms = Symptoms(counts, self.plan, folded.wholes[0], arguments_of(evaluate_lists))
+        refuse(symptoms, self.names, wants_mean=True)
         return folded, reduction.settled(folded.wholes[1])
 
     def _folded(self, reduction: Any) -> Folded:

@@ -20,10 +20,10 @@ from mrl_cli.inputs.streams import Stream
 from mrl_cli.model import Counts
 from mrl_cli.records import NamedTuple
 from mrl_cli.reductions.look import Look, LookReduction
-from mrl_cli.reports.facts import Facts
 from mrl_cli.reports.labelways import STRAY, Way
 from mrl_cli.reports.refusals import refuse
 from mrl_cli.reports.remedies import remedy, ways_to_read
+from mrl_cli.reports.symptoms import Symptoms
 from mrl_cli.settings import flags_of
 from mrl_cli.words import counted, harmless, number_text, shell_line
 
@@ -120,13 +120,13 @@ def _followed(trial: _Trial, reading: Reading) -> _Trial:
         return trial
     hints = [*trial.hints, "; ".join(way.text for way in ways)]
     tried = _tried(reading, {**trial.options, **options})._replace(hints=hints)
-    return trial if tried.facts is None else _followed(tried, reading)
+    return trial if tried.symptoms is None else _followed(tried, reading)
 
 
 def _ways(trial: _Trial, head: Head) -> list[Way]:
     """Return the ways that `mrl compute` hints at; a column of booleans is an error of its own there."""
-    if trial.facts is not None:
-        return ways_to_read(trial.facts)
+    if trial.symptoms is not None:
+        return ways_to_read(trial.symptoms)
     cells = head.cells(None if trial.columns is None else trial.columns.name_of("y"))
     is_boolean = isinstance(trial.error, DataError) and any(isinstance(cell, bool) for cell in cells)
     return [Way.to("true and false are the labels 1 and 0?", labels="01")] if is_boolean else []
@@ -145,16 +145,16 @@ def _for_no_pairs(reading: Reading, rows: Rows, given: Mapping[str, Any]) -> Pro
         trial = _tried(reading, head.options | dict(given))
         if trial.error is not None:
             raise trial.error
-        if trial.facts is not None:
-            refuse(trial.facts, [source.name], wants_mean=False)
+        if trial.symptoms is not None:
+            refuse(trial.symptoms, [source.name], wants_mean=False)
     return Proposal(None, [_ADVICE[rows.kind]])
 
 
 def reads(reading: Reading, options: Mapping[str, Any]) -> bool:
     """Return whether options read the first rows of a source without a problem, or leave few of them out."""
     trial = _tried(reading, dict(options))
-    if options.get("on_error") == "skip" and trial.facts is not None:
-        return _may_skip(trial.facts)
+    if options.get("on_error") == "skip" and trial.symptoms is not None:
+        return _may_skip(trial.symptoms)
     return trial.fits
 
 
@@ -186,26 +186,26 @@ def with_whole_line(error: NoColumnError, sources: Sequence[Source], options: Op
 
 
 class _Trial(NamedTuple):
-    """What came of options: the facts of the first rows, or the error; and the hints that led to these options."""
+    """What came of options: the symptoms of the first rows, or the error; and the hints that led to these options."""
 
     options: dict[str, Any]
     columns: Columns | None = None
-    facts: Facts | None = None
+    symptoms: Symptoms | None = None
     error: MrlError | None = None
     hints: list[str] = []  # noqa: RUF012 (none is added to)
 
     @property
     def fits(self) -> bool:
-        return self.facts is not None and self.facts.counts.pairs > 0 and not self.facts.counts.problems
+        return self.symptoms is not None and self.symptoms.counts.pairs > 0 and not self.symptoms.counts.problems
 
     @property
     def refusal(self) -> str:
         """Why not, in a sentence, and what to do about it."""
-        if self.facts is None:
+        if self.symptoms is None:
             return str(self.error)
         way = f"{shell_line(flags_of(self.options))}: " if self.options else ""
-        hint = "".join(f"; {text}" for text in (remedy(self.facts),) if text)
-        counts = self.facts.counts
+        hint = "".join(f"; {text}" for text in (remedy(self.symptoms),) if text)
+        counts = self.symptoms.counts
         of_rows = f"the first {counted(counts.rows, 'row')}"
         if not counts.problems:
             return f"{way}no pair in {of_rows}, all are left out{hint}"
@@ -232,7 +232,7 @@ def _tried(reading: Reading, options: dict[str, Any]) -> _Trial:
         with nullcontext() if source.file else source.stream.rewinding():
             part = first_part(source, Job(plan, (LookReduction(),)))
         counts, look = (Counts(), Look()) if part is None else (part.counts, part.states[0])
-        return _Trial(options, columns, Facts(counts, plan, look, reading.caller.option_names))
+        return _Trial(options, columns, Symptoms(counts, plan, look, reading.caller.option_names))
     except (UsageError, DataError) as error:
         return _Trial(options, columns, error=error)
 
@@ -244,15 +244,15 @@ def _after_refusals(refused: Sequence[_Trial], notes: list[str]) -> Proposal:
     """
     if all(isinstance(trial.error, DataError) for trial in refused) and (error := refused[0].error):
         raise error
-    first = max(refused, key=lambda trial: -1 if trial.facts is None else trial.facts.counts.pairs)
+    first = max(refused, key=lambda trial: -1 if trial.symptoms is None else trial.symptoms.counts.pairs)
     notes = [*notes, *first.hints, first.refusal]
-    may_skip = first.facts is not None and _may_skip(first.facts)
+    may_skip = first.symptoms is not None and _may_skip(first.symptoms)
     return Proposal({**first.options, "on_error": "skip"} if may_skip else None, notes, first.columns)
 
 
-def _may_skip(facts: Facts) -> bool:
+def _may_skip(symptoms: Symptoms) -> bool:
     """Return whether few rows are bad; of labels very few, else their rule is another than it was taken for."""
-    counts, label = facts.counts, harmless(facts.plan.columns.name_of("y"))
+    counts, label = symptoms.counts, harmless(symptoms.plan.columns.name_of("y"))
     are_labels = any(problem.column == label for kind in counts.problems.values() for problem in kind.first)
     return counts.rejected * STRAY <= counts.rows if are_labels else counts.rejected < counts.pairs
 

@@ -120,7 +120,7 @@ class RankedRun(ListOptions, Run):
             self.keep_rejects()
             from mrl_cli.reports.refusals import beside_left_out
 
-            raise beside_left_out(error, *self.facts(ranked.counts, ranked.look)) from None
+            raise beside_left_out(error, *self.symptoms(ranked.counts, ranked.look)) from None
         return ranked
 
     def check_result(self, ranked: Ranked) -> None:

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from mrl_cli.render.folder import PartsFolder
     from mrl_cli.render.terminal import Screen
     from mrl_cli.reports.base import Report
-    from mrl_cli.reports.facts import Facts
     from mrl_cli.reports.plots import Plot
+    from mrl_cli.reports.symptoms import Symptoms
 
 
 _DELIMITED = ("csv", "tsv")
@@ -352,23 +352,25 @@ class Run(Options, ABC):
         from mrl_cli.reports import refusals  # most runs are refused nothing
 
         wants_mean = self.needs_mean and self.plan.reporting.reduction == "mean"
-        facts, names = self.facts(counts, look, sources)
-        refusals.refuse(facts, names, wants_mean=wants_mean)
-        if (reason := refusals.reason_of_many(facts)) is not None:
+        symptoms, names = self.symptoms(counts, look, sources)
+        refusals.refuse(symptoms, names, wants_mean=wants_mean)
+        if (reason := refusals.reason_of_many(symptoms)) is not None:
             self.cautions.append(reason)
 
     def keep_rejects(self) -> None:
         """Let the file of --rejects appear, though the run is refused: it says why no row is left."""
         self._written_rejects.close()
 
-    def facts(self, counts: Counts, look: Look, sources: Sequence[Source] | None = None) -> tuple[Facts, list[str]]:
+    def symptoms(
+        self, counts: Counts, look: Look, sources: Sequence[Source] | None = None
+    ) -> tuple[Symptoms, list[str]]:
         """Return what hints are chosen from, and the names of the sources (all of the run)."""
-        from mrl_cli.reports.facts import Facts
+        from mrl_cli.reports.symptoms import Symptoms
 
         sources = self.sources if sources is None else sources
         scores = next((source.scores.values.size for source in sources if source.scores is not None), None)
-        facts = Facts(counts, self.plan, look, self.option_names(), scores, self.may_skip, self.logs)
-        return facts, list(dict.fromkeys(source.name for source in sources))
+        symptoms = Symptoms(counts, self.plan, look, self.option_names(), scores, self.may_skip, self.logs)
+        return symptoms, list(dict.fromkeys(source.name for source in sources))
 
     def rendered(self, report: Any) -> Iterable[str]:
         """Return a report as pieces of text, at the width and in the colours of where it goes; none after rows."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from collections.abc import Set as AbstractSet
 
-    from mrl_cli.reports.facts import Facts
+    from mrl_cli.reports.symptoms import Symptoms
 
 STRAY = 20  # a label that is wrong in one row of so many is a slip, not another rule
 FEW_ROWS = 2  # with a label: it may be a slip, or not, where that is more than one row of STRAY
@@ -74,9 +74,9 @@ class _Labels(NamedTuple):
     are_all: bool
 
     @classmethod
-    def of(cls, facts: Facts) -> _Labels | None:
+    def of(cls, symptoms: Symptoms) -> _Labels | None:
         """Return those with a problem and those of other rows; None where no rule makes those with one readable."""
-        counts, look, rule = facts.counts, facts.look, facts.plan.rules.labels
+        counts, look, rule = symptoms.counts, symptoms.look, symptoms.plan.rules.labels
         bad: dict[Any, ProblemCount] = {}
         spelled: dict[Any, str] = {}
         for text, known in counts.bad_labels.items():
@@ -150,11 +150,11 @@ def _number(text: str) -> float | None:
     return _WHERE[text] if text in _WHERE else float(text) if is_float(text) else None
 
 
-def ways_of_ties(facts: Facts) -> list[Way]:
+def ways_of_ties(symptoms: Symptoms) -> list[Way]:
     """Return what to do about ties that the rule does not allow, none where all labels are ties."""
-    ties, counts = facts.counts.problems.get(TIE, ProblemCount()).count, facts.counts
+    ties, counts = symptoms.counts.problems.get(TIE, ProblemCount()).count, symptoms.counts
     has_other_labels = 0 < ties < counts.rows
-    rules, lowest = facts.plan.rules, facts.look.lowest_label
+    rules, lowest = symptoms.plan.rules, symptoms.look.lowest_label
     # A strength of which none is below 0 never has x2 as the better one: so are codes, and probabilities.
     if has_other_labels and rules.labels == "strength" and not rules.is_reversed and lowest is not None and lowest > 0:
         ways = [way_of_codes({0, 1, 2}), Way.to("labels are probabilities that x1 is better?", labels="probability")]
@@ -163,33 +163,35 @@ def ways_of_ties(facts: Facts) -> list[Way]:
     return [Way("--on-tie drop leaves ties out and counts them", {"on_tie": "drop"})] if has_other_labels else []
 
 
-def ways_of_labels(facts: Facts) -> list[Way]:
+def ways_of_labels(symptoms: Symptoms) -> list[Way]:
     """Return the rules that all labels keep, whatever the rule of the plan, or all but the slips of a few rows."""
-    kinds = {known.first[0].kind for known in facts.counts.bad_labels.values()}
-    if facts.plan.has_lists or not kinds & {*LABEL_KINDS.values(), NOT_A_NUMBER}:  # labels of lists are any numbers
+    kinds = {known.first[0].kind for known in symptoms.counts.bad_labels.values()}
+    if symptoms.plan.has_lists or not kinds & {*LABEL_KINDS.values(), NOT_A_NUMBER}:  # labels of lists are any numbers
         return []
-    labels, is_target = _Labels.of(facts), LOSSES[facts.plan.loss.name].is_target
-    are_points = any(is_float(p.value.strip("'")) for p in facts.first(NOT_A_NUMBER))  # where decimals have a comma
+    labels, is_target = _Labels.of(symptoms), LOSSES[symptoms.plan.loss.name].is_target
+    are_points = any(is_float(p.value.strip("'")) for p in symptoms.first(NOT_A_NUMBER))  # where decimals have a comma
     if labels is None or are_points or (labels.words and is_target):
         return []
-    if is_target and facts.plan.rules.labels != "any":
+    if is_target and symptoms.plan.rules.labels != "any":
         return [Way.to("y is what x1 - x2 should be?", labels="any")]
     total = sum(labels.rows.values())
     few = {label for label, count in labels.rows.items() if count * STRAY <= total}
     if sum(labels.rows[label] for label in few) * STRAY > total:  # too many rows for slips
         few = set()
-    knows_all = facts.plan.rules.labels in ("pm1", "01") or not facts.counts.pairs  # the labels that the rule reads
+    knows_all = (
+        symptoms.plan.rules.labels in ("pm1", "01") or not symptoms.counts.pairs
+    )  # the labels that the rule reads
     if knows_all and (odd := labels.odd(few)):
         kept = labels.without(odd)
-        return [] if _is_read(kept, facts) else [*_ways_of(kept, facts), _way_of_odd(odd, labels, facts)]
-    ways = _ways_of(labels, facts)
+        return [] if _is_read(kept, symptoms) else [*_ways_of(kept, symptoms), _way_of_odd(odd, labels, symptoms)]
+    ways = _ways_of(labels, symptoms)
     is_plain = labels.numbers <= {0, 1} or labels.numbers <= {-1, 1} or labels.rows.keys() - few == {-1}
     if few and len(labels.without(few).rows) == 1 and not (labels.words or is_plain):
         return [Way(way.text) for way in ways]
-    return ways if few else _ways_of_few_rows(labels, ways, facts)
+    return ways if few else _ways_of_few_rows(labels, ways, symptoms)
 
 
-def _ways_of_few_rows(labels: _Labels, ways: list[Way], facts: Facts) -> list[Way]:
+def _ways_of_few_rows(labels: _Labels, ways: list[Way], symptoms: Symptoms) -> list[Way]:
     """Return ways to read labels, and those to read them but for one or two rows, which may be slips or not."""
     rows: Mapping[Any, int] = labels.rows
     few: AbstractSet[Any] = {*labels.words}
@@ -200,8 +202,8 @@ def _ways_of_few_rows(labels: _Labels, ways: list[Way], facts: Facts) -> list[Wa
     odd = labels.odd(few)
     most = max((rows[label] for label in odd), default=least)
     kept = labels.without(odd)
-    others = [] if not odd or _is_read(kept, facts) else _ways_of(kept, facts)
-    if 2 * most > least or most > FEW_ROWS or not (_is_read(kept, facts) or any(way.options for way in others)):
+    others = [] if not odd or _is_read(kept, symptoms) else _ways_of(kept, symptoms)
+    if 2 * most > least or most > FEW_ROWS or not (_is_read(kept, symptoms) or any(way.options for way in others)):
         return ways
     if not (others or any(way.options for way in ways)):  # only the rows of slips cannot be read
         return []
@@ -210,12 +212,12 @@ def _ways_of_few_rows(labels: _Labels, ways: list[Way], facts: Facts) -> list[Wa
     else:
         ways = []
     ways = [way for way in ways if way not in others]
-    return [*others, _way_of_odd(odd, labels, facts), *ways]
+    return [*others, _way_of_odd(odd, labels, symptoms), *ways]
 
 
-def _is_read(labels: _Labels, facts: Facts) -> bool:
+def _is_read(labels: _Labels, symptoms: Symptoms) -> bool:
     """Return whether the rule of the plan reads labels."""
-    numbers, words, rules = labels.numbers, labels.words, facts.plan.rules
+    numbers, words, rules = labels.numbers, labels.words, symptoms.plan.rules
     if words:
         return rules.labels == "01" and {*words} <= _BOOLEANS and numbers <= {0, 1}
     if rules.labels == "pm1":
@@ -225,15 +227,15 @@ def _is_read(labels: _Labels, facts: Facts) -> bool:
     return True
 
 
-def _way_of_odd(odd: AbstractSet[Any], labels: _Labels, facts: Facts) -> Way:
+def _way_of_odd(odd: AbstractSet[Any], labels: _Labels, symptoms: Symptoms) -> Way:
     """Return what to do about the rows of labels that are slips, or may be."""
     first = [
         problem for label in labels.rows if label in odd & labels.bad.keys() for problem in labels.bad[label].first
     ]
     first = sorted(first, key=lambda problem: problem.row)[:FIRST_PROBLEMS_SHOWN]
-    has_files = len({problem.file for known in facts.counts.bad_labels.values() for problem in known.first}) > 1
+    has_files = len({problem.file for known in symptoms.counts.bad_labels.values() for problem in known.first}) > 1
     places = [problem.described(with_file=has_files) for problem in first]
-    column = harmless(facts.plan.columns.name_of("y") or "")
+    column = harmless(symptoms.plan.columns.name_of("y") or "")
     places += [
         f"{column} is {label if isinstance(label, str) else _number_text(label)} in {counted(rows, 'row')}"
         for label, rows in labels.rows.items()
@@ -243,20 +245,24 @@ def _way_of_odd(odd: AbstractSet[Any], labels: _Labels, facts: Facts) -> Way:
     it, what = (
         ("it", ", ".join(places)) if rows == 1 else ("them", f"{rows:,} rows have other labels ({', '.join(places)})")
     )
-    may_skip = facts.may_skip and facts.plan.reading.on_error == "fail"
+    may_skip = symptoms.may_skip and symptoms.plan.reading.on_error == "fail"
     return Way(f"{what}: correct {it}{f', or leave {it} out with --on-error skip' if may_skip else ''}")
 
 
-def _ways_of(labels: _Labels, facts: Facts) -> list[Way]:
+def _ways_of(labels: _Labels, symptoms: Symptoms) -> list[Way]:
     """Return the rules that labels keep."""
-    rule, numbers, column = facts.plan.rules.labels, labels.numbers, harmless(facts.plan.columns.name_of("y") or "")
+    rule, numbers, column = (
+        symptoms.plan.rules.labels,
+        labels.numbers,
+        harmless(symptoms.plan.columns.name_of("y") or ""),
+    )
     if labels.words:
-        return _ways_of_words(labels, facts)
+        return _ways_of_words(labels, symptoms)
     if (unsigned := way_of_unsigned(numbers)) is not None and labels.are_all:
         return [unsigned]
     if numbers <= {-1, 0, 1}:
         return _ways_of_signs(labels, rule, column)
-    if facts.counts.rejected * STRAY <= facts.counts.rows:
+    if symptoms.counts.rejected * STRAY <= symptoms.counts.rows:
         return []
     if all(number.is_integer() and 0 <= number < MOST_LABELS_NAMED for number in numbers) and labels.are_all:
         return _ways_of_codes(numbers, column)
@@ -267,7 +273,7 @@ def _ways_of(labels: _Labels, facts: Facts) -> list[Way]:
         strengths = Way.to("labels are strengths, above 0 where x1 is better?", labels="strength", **ties)
         is_known = "preference" not in _plain(column)  # that of HelpSteer is below 0 where the first is better
         return [strengths if is_known else Way(strengths.text), Way("below 0 where x1 is? then swap x1 and x2 as well")]
-    if labels.are_all and facts.counts.rejected * 2 <= facts.counts.rows:
+    if labels.are_all and symptoms.counts.rejected * 2 <= symptoms.counts.rows:
         return []
     if column != "y":  # it was named
         return [Way(f"{column} holds other labels: say what each means with --label-map or another --labels")]
@@ -322,11 +328,11 @@ def way_of_codes(numbers: Collection[float]) -> Way:
     return _label_map(dict.fromkeys(map(_number_text, sorted(numbers))))
 
 
-def _ways_of_words(labels: _Labels, facts: Facts) -> list[Way]:
+def _ways_of_words(labels: _Labels, symptoms: Symptoms) -> list[Way]:
     words, numbers = {word.casefold() for word in labels.words}, labels.numbers
     if words <= _BOOLEANS and numbers <= {0, 1}:
         return [Way.to("true means that x1 is better, false that x2 is?", labels="01")]
-    is_slip = not words <= _KNOWN.keys() and facts.counts.rejected * 2 < facts.counts.rows
+    is_slip = not words <= _KNOWN.keys() and symptoms.counts.rejected * 2 < symptoms.counts.rows
     is_unnamed = any(set("…\\") & set(word) for word in words) or not all(map(float.is_integer, numbers))
     if is_slip or is_unnamed or not labels.are_all:
         return []

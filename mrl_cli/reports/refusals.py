@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mrl_cli.model import Counts, ProblemCount
-    from mrl_cli.reports.facts import Facts
+    from mrl_cli.reports.symptoms import Symptoms
 
 
-def refuse(facts: Facts, names: Sequence[str], *, wants_mean: bool) -> None:
+def refuse(symptoms: Symptoms, names: Sequence[str], *, wants_mean: bool) -> None:
     """Raise DataError for counts that allow no number: problems under `fail`, or no pairs; `names` are the inputs'."""
-    counts, place, is_one_file, hint = facts.counts, _place(names), len(names) == 1, remedy(facts)
-    if counts.problems and facts.plan.reading.on_error == "fail":
+    counts, place, is_one_file, hint = symptoms.counts, _place(names), len(names) == 1, remedy(symptoms)
+    if counts.problems and symptoms.plan.reading.on_error == "fail":
         message = described_problems(counts, place, is_one_file=is_one_file)
         raise DataError(message, hint=hint, problems=first_problems(counts))
     if counts.pairs:
         return
     undefined = "; the mean of nothing is undefined" if wants_mean else ""
-    what = "rows" if facts.plan.has_lists or not counts.rows else "pairs"
+    what = "rows" if symptoms.plan.has_lists or not counts.rows else "pairs"
     message = f"no {what} in {place}{_left_out(counts)}{undefined}"
     if counts.problems:
         message += "\n" + described_problems(counts, place, is_one_file=is_one_file)
@@ -33,19 +33,19 @@ def refuse(facts: Facts, names: Sequence[str], *, wants_mean: bool) -> None:
     raise DataError(message, hint=hint, problems=first_problems(counts))
 
 
-def reason_of_many(facts: Facts) -> str | None:
+def reason_of_many(symptoms: Symptoms) -> str | None:
     """Return why many rows were left out, and what reads them; None where they are few."""
-    counts = facts.counts
+    counts = symptoms.counts
     if counts.rejected < STRAY or counts.rejected * STRAY <= counts.rows:
         return None
     kind, known = _by_count(counts)[0]
-    hint = remedy(facts)
+    hint = remedy(symptoms)
     return f"{known.count:,} times: {kind} ({known.first[0].described()}){f'; {hint}' if hint else ''}"
 
 
-def beside_left_out(error: DataError, facts: Facts, names: Sequence[str]) -> DataError:
+def beside_left_out(error: DataError, symptoms: Symptoms, names: Sequence[str]) -> DataError:
     """Return the error of rows that allow no number, with those left out beside them: then the hint is about these."""
-    counts = facts.counts
+    counts = symptoms.counts
     if counts.rows == counts.pairs:
         return error
     left_out = counts.rejected if counts.file_rows else counts.rows - counts.pairs  # of lists, items are no rows
@@ -53,7 +53,7 @@ def beside_left_out(error: DataError, facts: Facts, names: Sequence[str]) -> Dat
     message += f" ({_reasons(counts)})"
     if counts.problems:
         message += "\n" + described_problems(counts, _place(names), is_one_file=len(names) == 1)
-    return DataError(message, hint=remedy(facts), problems=first_problems(counts))
+    return DataError(message, hint=remedy(symptoms), problems=first_problems(counts))
 
 
 def _place(names: Sequence[str]) -> str:

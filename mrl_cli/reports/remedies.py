@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mrl_cli.model import Plan
-    from mrl_cli.reports.facts import Facts
+    from mrl_cli.reports.symptoms import Symptoms
 
 _COMMA, _POINT = re.compile(r"'[+-]?\d+,\d+'"), re.compile(r"'?[+-]?\d+\.\d+'?")
 # Three digits after the comma may as well be thousands, but for those after a zero.
@@ -47,43 +47,43 @@ _RULE = re.compile(r"--label-map |--labels (\w+)")
 _FILLED = {"margin": 0, "weight": 1}  # what a row has where nothing is said
 
 
-def remedy(facts: Facts) -> str | None:
+def remedy(symptoms: Symptoms) -> str | None:
     """Return what a user with these problems most probably has to do, None where nothing is known to help."""
-    hint = next(filter(None, (hint_for(text, facts.options) for text in _remedies(facts))), None)
-    return hint and "; ".join(_in_place(part, facts.plan) for part in hint.split("; "))
+    hint = next(filter(None, (hint_for(text, symptoms.options) for text in _remedies(symptoms))), None)
+    return hint and "; ".join(_in_place(part, symptoms.plan) for part in hint.split("; "))
 
 
-def _remedies(facts: Facts) -> Iterator[str | None]:
+def _remedies(symptoms: Symptoms) -> Iterator[str | None]:
     """Yield what may help, the most telling first."""
-    problems, texts = facts.counts.problems, [problem.value for problem in facts.first(NOT_A_NUMBER)]
-    if facts.logs and problems:
-        yield f"{facts.logs[0]}: read the scores of each pair"
-    yield _for_header(facts)
+    problems, texts = symptoms.counts.problems, [problem.value for problem in symptoms.first(NOT_A_NUMBER)]
+    if symptoms.logs and problems:
+        yield f"{symptoms.logs[0]}: read the scores of each pair"
+    yield _for_header(symptoms)
     if NOT_IN_MAP in problems:
-        label_map = harmless(facts.plan.rules.label_map_text, 200)
+        label_map = harmless(symptoms.plan.rules.label_map_text, 200)
         yield f"the map of labels is {label_map}; each value needs an entry: 1, -1, 0 or skip"
-    yield _in_words(ways_of_ties(facts))
-    yield _for_lists(facts)
-    yield _for_objects(facts)
-    yield _for_gains(facts)
-    yield _in_words(ways_of_labels(facts))
+    yield _in_words(ways_of_ties(symptoms))
+    yield _for_lists(symptoms)
+    yield _for_objects(symptoms)
+    yield _for_gains(symptoms)
+    yield _in_words(ways_of_labels(symptoms))
     if all(any(character.isalpha() for character in text) for text in texts):
-        yield _for_other_columns(facts, texts)
-    yield _for_decimals(facts)
-    if facts.are_all_bad and any(problem.value in ("'{'", "'['") for problem in facts.first(NOT_AN_OBJECT)):
+        yield _for_other_columns(symptoms, texts)
+    yield _for_decimals(symptoms)
+    if symptoms.are_all_bad and any(problem.value in ("'{'", "'['") for problem in symptoms.first(NOT_AN_OBJECT)):
         yield "is it one JSON value over several lines? give the file the suffix .json"
     if ENCODING in problems:
         yield ENCODING_HINT
-    if NO_SUCH_SCORE in problems and facts.scores is not None:
-        yield f"rows of the scores are counted from 0, and there are {facts.scores:,}"
-    yield _for_float32(facts)
-    yield _in_words(_ways_of_missing(facts))
+    if NO_SUCH_SCORE in problems and symptoms.scores is not None:
+        yield f"rows of the scores are counted from 0, and there are {symptoms.scores:,}"
+    yield _for_float32(symptoms)
+    yield _in_words(_ways_of_missing(symptoms))
     if NOT_JUDGED in problems:
         yield "--missing drop leaves such documents out and counts them; --missing zero takes their relevance for 0"
     if line := next((line for kind, line in LINES.items() if kind in problems), None):
-        yield "; ".join(filter(None, (line, _for_rows(facts))))
-    yield _for_rows(facts)
-    yield _for_other_columns(facts, texts)
+        yield "; ".join(filter(None, (line, _for_rows(symptoms))))
+    yield _for_rows(symptoms)
+    yield _for_other_columns(symptoms, texts)
 
 
 def _in_place(part: str, plan: Plan) -> str:
@@ -102,35 +102,35 @@ def _in_place(part: str, plan: Plan) -> str:
     return f"{part} in place of {excluded}" if excluded else part
 
 
-def ways_to_read(facts: Facts) -> list[Way]:
+def ways_to_read(symptoms: Symptoms) -> list[Way]:
     """Return the ways to read labels with a problem and missing cells, the likeliest first.
 
     That one has no options where other ways are as likely, or none is known.
     """
-    return ways_of_ties(facts) or ways_of_labels(facts) or _ways_of_missing(facts)
+    return ways_of_ties(symptoms) or ways_of_labels(symptoms) or _ways_of_missing(symptoms)
 
 
 def _in_words(ways: list[Way]) -> str | None:
     return "; ".join(way.text for way in ways) or None
 
 
-def _for_other_columns(facts: Facts, texts: list[str]) -> str | None:
+def _for_other_columns(symptoms: Symptoms, texts: list[str]) -> str | None:
     """Name the columns of what is no number, such as texts, dates and shares in percent, where that is in every row."""
-    if not (facts.are_all_bad and facts.first_of_all(NOT_A_NUMBER)):
+    if not (symptoms.are_all_bad and symptoms.first_of_all(NOT_A_NUMBER)):
         return None
-    names = dict(facts.plan.columns.wanted_numbers)
-    bad = [role for role, name in names.items() if harmless(name) in facts.bad_columns]
-    options = [f"{option_of(facts.plan.setting_of(role))} COLUMN" for role in bad]
-    hold = f"{' and '.join(facts.bad_columns)} hold{'' if len(facts.bad_columns) > 1 else 's'}"
+    names = dict(symptoms.plan.columns.wanted_numbers)
+    bad = [role for role, name in names.items() if harmless(name) in symptoms.bad_columns]
+    options = [f"{option_of(symptoms.plan.setting_of(role))} COLUMN" for role in bad]
+    hold = f"{' and '.join(symptoms.bad_columns)} hold{'' if len(symptoms.bad_columns) > 1 else 's'}"
     what = f"texts, such as {texts[0]}" if texts[0][0] in "'\"" else texts[0]  # else true or false
     return f"{hold} {what}, not numbers; name columns of numbers with {' '.join(options)}"
 
 
-def _for_decimals(facts: Facts) -> str | None:
-    numbers, dialect = facts.first(NOT_A_NUMBER), facts.plan.reading.dialect
+def _for_decimals(symptoms: Symptoms) -> str | None:
+    numbers, dialect = symptoms.first(NOT_A_NUMBER), symptoms.plan.reading.dialect
     values = [problem.value for problem in numbers]
     # A number with the other sign of decimals could not be read any more.
-    have_decimals = facts.counts.pairs and not facts.look.grids & 1
+    have_decimals = symptoms.counts.pairs and not symptoms.look.grids & 1
     if not values or have_decimals:
         return None
     if dialect.decimal == "," and all(map(_POINT.fullmatch, values)):
@@ -141,68 +141,70 @@ def _for_decimals(facts: Facts) -> str | None:
     return "decimal commas? use --decimal ," + (" and leave out --delimiter" if dialect.delimiter == "," else "")
 
 
-def _for_header(facts: Facts) -> str | None:
-    dialect = facts.plan.reading.dialect
-    is_first = any(problem.row == 1 and problem.value.strip("'")[:1].isalpha() for problem in facts.first(NOT_A_NUMBER))
+def _for_header(symptoms: Symptoms) -> str | None:
+    dialect = symptoms.plan.reading.dialect
+    is_first = any(
+        problem.row == 1 and problem.value.strip("'")[:1].isalpha() for problem in symptoms.first(NOT_A_NUMBER)
+    )
     has_header = is_first and not dialect.header and not dialect.names
     return "is the first line a header? leave out --no-header" if has_header else None
 
 
-def _for_float32(facts: Facts) -> str | None:
-    infinite = facts.first(INFINITE)
+def _for_float32(symptoms: Symptoms) -> str | None:
+    infinite = symptoms.first(INFINITE)
     fit = infinite and all(is_float(problem.value) and math.isfinite(float(problem.value)) for problem in infinite)
-    return "float32 does not hold them; use --dtype float64" if fit and facts.plan.loss.dtype == "float32" else None
+    return "float32 does not hold them; use --dtype float64" if fit and symptoms.plan.loss.dtype == "float32" else None
 
 
-def _ways_of_missing(facts: Facts) -> list[Way]:
-    roles = {harmless(name): role for role, name in facts.plan.columns.numbers if role in _FILLED}
-    missing = {problem.column or "" for problem in facts.first(MISSING)}
+def _ways_of_missing(symptoms: Symptoms) -> list[Way]:
+    roles = {harmless(name): role for role, name in symptoms.plan.columns.numbers if role in _FILLED}
+    missing = {problem.column or "" for problem in symptoms.first(MISSING)}
     if not missing or not missing <= roles.keys():
         return []
     fill = tuple((role, _FILLED[role]) for name, role in roles.items() if name in missing)
     return [Way.to(f"{' and '.join(f'a missing {role} is {number}' for role, number in fill)}?", fill=fill)]
 
 
-def _for_gains(facts: Facts) -> str | None:
-    if NEGATIVE_LABEL not in facts.counts.problems:
+def _for_gains(symptoms: Symptoms) -> str | None:
+    if NEGATIVE_LABEL not in symptoms.counts.problems:
         return None
-    plan = facts.plan
+    plan = symptoms.plan
     if plan.ranking.lambda_weight == "ndcg":
         return "gains of labels below 0 are none; --lambda-weight label_diff takes any labels"
     raw = "; --param target=raw or target=softmax takes any labels" if plan.loss.name == "softmax" else ""
     return f"the loss {plan.loss.name} takes labels as shares or gains, from 0 on{raw}"
 
 
-def _for_lists(facts: Facts) -> str | None:
-    if UNEQUAL_LISTS in facts.counts.problems and facts.plan.benchmark == "rmbench":
+def _for_lists(symptoms: Symptoms) -> str | None:
+    if UNEQUAL_LISTS in symptoms.counts.problems and symptoms.plan.benchmark == "rmbench":
         return "RM-Bench has one of each style; without --preset, name --chosen, --rejected"
-    if PATH_LIST in facts.counts.problems:
+    if PATH_LIST in symptoms.counts.problems:
         return "items of a list are named by their place, counted from 0"
-    if LIST not in facts.counts.problems:
+    if LIST not in symptoms.counts.problems:
         return None
     later = "lists are for `mrl rank`"
-    if facts.plan.has_lists:
-        if not facts.first(LIST)[0].value.startswith("["):
+    if symptoms.plan.has_lists:
+        if not symptoms.first(LIST)[0].value.startswith("["):
             return "cells are lists in JSON, Parquet and Arrow; in text, write a row for each item"
-        columns = facts.plan.columns
+        columns = symptoms.plan.columns
         every = ["--label", f"{columns.name_of('y')}.*", "--score", f"{columns.name_of('score')}.*"]
-        may_be_rows = columns.y is not None and not facts.plan.rows_are_lists
+        may_be_rows = columns.y is not None and not symptoms.plan.rows_are_lists
         return f"is each row a list? use {shell_line(every)}" if may_be_rows else None
-    for problem in facts.first_of_all(LIST):
+    for problem in symptoms.first_of_all(LIST):
         if _LIST_OF_MORE.match(problem.value):  # not a text, which paths do not lead into
-            return f"{facts.plan.path_hint(facts.role_of(problem), problem.column or '', '0')}; {later}"
+            return f"{symptoms.plan.path_hint(symptoms.role_of(problem), problem.column or '', '0')}; {later}"
     return f"one number belongs in a cell; {later}"
 
 
-def _for_objects(facts: Facts) -> str | None:
-    for problem in facts.first_of_all(OBJECT):
+def _for_objects(symptoms: Symptoms) -> str | None:
+    for problem in symptoms.first_of_all(OBJECT):
         if shown := _OBJECT.match(problem.value):
             below = f"{'0.' if shown[1] else ''}{shown[2]}"
-            return facts.plan.path_hint(facts.role_of(problem), problem.column or "", below)
+            return symptoms.plan.path_hint(symptoms.role_of(problem), problem.column or "", below)
     return None
 
 
-def _for_rows(facts: Facts) -> str | None:
-    if facts.are_all_bad or not facts.may_skip or facts.plan.reading.on_error == "skip":
+def _for_rows(symptoms: Symptoms) -> str | None:
+    if symptoms.are_all_bad or not symptoms.may_skip or symptoms.plan.reading.on_error == "skip":
         return None
     return "--on-error skip leaves bad rows out and counts them; --rejects FILE writes them down"

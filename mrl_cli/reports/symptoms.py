@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mrl_cli.reductions.look import Look
 
 
-class Facts(NamedTuple):
+class Symptoms(NamedTuple):
     """What remedies are chosen from: counts, the plan, a look at the data, the names of the options that there are,
     how many scores pairs may point at, and what was said of inputs that are logs of training.
     """
