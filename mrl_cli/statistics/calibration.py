@@ -102,36 +102,57 @@ def best_temperature(spread: Spread, total: float, confidence: float) -> Tempera
     scale = math.frexp(spread.weights.max())[1]  # where weights are huge: only their ratios matter
     weights = np.ldexp(spread.weights, -scale) if scale > _HUGE else spread.weights
     spread = spread._replace(means=means, weights=weights)
-    usual = 1 / float(np.clip(np.abs(spread.means).min(), 1 / _LARGE, _LARGE))
     if not (spread.means < 0).any():
         best, least = math.inf, 0.0
     elif total <= 0:
         best, least = 0.0, spread.loss(0.0)
     else:
-        best = _least_where(lambda inverse: spread.slope(inverse) >= 0, usual)
+        best = _crossing(spread.slope)
         least = spread.loss(best)
-    most = least + normal_quantile(confidence) ** 2 / 2
+    most = max(least + normal_quantile(confidence) ** 2 / 2, math.nextafter(least, math.inf))
+    start = best if 0 < best < math.inf else 1.0
     low = high = best
     if best < math.inf:
-        high = _least_where(lambda inverse: inverse > best and spread.loss(inverse) > most, max(best, usual))
+        high = _crossing(lambda inverse: spread.loss(inverse) - most, start)
     if best > 0:
-        start = best if best < math.inf else usual
-        low = 0.0 if spread.loss(0.0) <= most else _least_where(lambda inverse: spread.loss(inverse) <= most, start)
+        low = 0.0 if spread.loss(0.0) <= most else _crossing(lambda inverse: most - spread.loss(inverse), start)
     ends = [1 / inverse if inverse else math.inf for inverse in (best, high, low)]
     with np.errstate(over="ignore"):
         return Temperature(*np.ldexp(ends, exponent).tolist())
 
 
-def _least_where(holds: Callable[[float], bool], start: float) -> float:
-    """Return the least positive number from which on something holds; infinity where that is never so."""
-    high = start
-    while high < math.inf and not holds(high):
-        high *= 2
-    if high == math.inf:
-        return high
-    low = high / 2
-    while low and holds(low):
-        high, low = low, low / 2
-    while low < (middle := low + (high - low) / 2) < high:
-        low, high = (low, middle) if holds(middle) else (middle, high)
-    return high
+def _crossing(value: Callable[[float], float], start: float = 1.0) -> float:
+    """Return the positive number at which a function that is below 0 rises to it; infinity where it never does.
+
+    From `start` on it is looked for by factors of 2, then as in Chandrupatla, "A new hybrid quadratic/bisection
+    algorithm for finding the zero of a nonlinear function", Adv. Eng. Softw. 28 (1997), until nothing changes.
+    """
+    low = high = start
+    below = above = value(start)
+    while above < 0:
+        low, below, high = high, above, 2 * high
+        if high == math.inf:
+            return high
+        above = value(high)
+    while below >= 0:
+        high, above, low = low, below, low / 2
+        if not low:
+            return high
+        below = value(low)
+    last, of_last, other, of_other = high, above, low, below
+    at = low + (high - low) / 2
+    while last != at != other and of_last:
+        of_at = value(at)
+        before, of_before = last, of_last
+        if (of_at >= 0) != (of_last >= 0):
+            before, of_before, other, of_other = other, of_other, last, of_last
+        last, of_last = at, of_at
+        share = 0.5
+        # Where all three points lie on an inverse parabola that rises or falls throughout, it is followed to 0.
+        way, rise = (last - other) / (before - other), (of_last - of_other) / (of_before - of_other)
+        if rise**2 < way and (1 - rise) ** 2 < 1 - way:
+            share = of_last / (of_other - of_last) * of_before / (of_other - of_before)
+            way = (before - last) / (other - last)
+            share += way * of_last / (of_before - of_last) * of_other / (of_before - of_other)
+        at = last + share * (other - last)
+    return last if abs(of_last) < abs(of_other) else other
