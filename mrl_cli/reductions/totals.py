@@ -103,7 +103,8 @@ class TotalsReduction(Reduction[Totals, Totals]):
         is_weighted = measured.plan.has_weights
         follows = bool(self.needs) and not is_weighted and is_negative_part(measured.plan)
         losses = ExactAccumulator()
-        square = ProductAccumulator() if self._squares and not follows else None
+        marks = [] if is_weighted else [None]  # with the squares of losses comes the sum of all
+        square = ProductAccumulator(len(marks)) if self._squares and not follows else None
         # Of w*l, of w, and of w where the pair is correct.
         weighted = ProductAccumulator(masks=2)
         described = _DescribedSums(self._has_differences, follows, self._squares) if self.needs else None
@@ -119,16 +120,16 @@ class TotalsReduction(Reduction[Totals, Totals]):
             if block.weight is not None:
                 weights = float(block.weight.min()), float(block.weight.max())
                 weighted.add(block.weight, block.losses, (None, block.is_correct), ranges=(weights, block.range))
-            elif not follows:
+            elif square is None and not follows:
                 losses.add(block.losses, lowest=lowest, highest=highest)
             if square is not None:
-                square.add(block.losses, block.losses, ranges=(block.range, block.range))
+                square.add(block.losses, block.losses, marks, ranges=(block.range, block.range))
             if described is not None:
                 described.add(block)
         sums = weighted.totals if is_weighted else [None if follows else losses.total, None, None]
         known = {} if described is None else described.totals()
         if square is not None:
-            known["square_sum"] = square.totals[0]
+            known |= zip(("square_sum", "loss_sum"), square.totals, strict=False)
         return state + Totals(
             min=low,
             max=high,
