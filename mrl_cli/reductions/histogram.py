@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _CELLS = 1 << 17
 _CELL_BITS = 64 - 17
+_BINADE_CELLS = 1 << 5
 _NEGATIVE = _CELLS >> 1  # the sign, in a cell
 _ZERO = _CELLS  # the code of 0; after it, those of what a cell is cut off at each knot, above 0 and below
 _NOT_MET = -2  # a place that stays below 0 with one added
@@ -51,9 +52,10 @@ class Cells:
 
     An uncut cell has its bits for a code. What cells are cut into has the codes after that of 0: from each of `_cuts`
     on, which are the starts of these cells and the knots, above 0, and then below. `codes` are of the cells that were
-    met, in that order: a table says for each code its place there, and is as good for whatever else is counted. A cell
-    that is cut in two has the place of the part that is nearer to 0; the other one, from its bound on, has the next.
-    `greatest` is the start of the farthest cell that was met, infinite for NaN. `bases` are those of `cellsums`.
+    met, and the finite others of their binades, in that order: a table says for each code its place there, and is as
+    good for whatever else is counted. A cell that is cut in two has the place of the part that is nearer to 0; the
+    other one, from its bound on, has the next.
+    `greatest` is the start of the farthest cell of them, infinite for NaN. `bases` are those of `cellsums`.
     """
 
     def __init__(self, knots: Iterable[float] = ()) -> None:
@@ -68,8 +70,6 @@ class Cells:
         firsts = _ZERO + 1 + np.searchsorted(self._cuts, (halved << _CELL_BITS).view(np.float64))
         self._halved = np.concatenate([halved, halved | _NEGATIVE])
         self._halves = np.concatenate([firsts, firsts + self._cuts.size])
-        ones = self._halves.tolist()
-        self._others = {code: other for one in ones for code, other in ((one, one + 1), (one + 1, one))}
         # Of numbers of one sign the bits are in the order of the magnitudes; none is above the last of them all.
         self._bounds = np.full(_CELLS, np.iinfo(np.uint64).max)
         bounds = self._cuts[firsts - _ZERO]
@@ -100,10 +100,15 @@ class Cells:
         places: NDArray[np.int64] = self._table[codes]
         if places.size and places.min() < 0:
             with self._lock:  # threads that count at once
-                wanted = set(codes[places < 0].tolist())
-                wanted |= {self._others[code] for code in wanted & self._others.keys()}
-                new = np.array(sorted(wanted), np.int64)  # few: np.unique and np.isin take ten times as long
-                new, size = new[self._table[new] < 0], self.codes.size
+                is_wanted = np.zeros(self._table.size, bool)
+                is_wanted[codes[places < 0]] = True
+                is_either = is_wanted[self._halves] | is_wanted[self._halves + 1]
+                is_wanted[self._halves] = is_wanted[self._halves + 1] = is_either
+                # With a finite cell comes its binade, on both sides of 0: so there is seldom something to do here.
+                binades = is_wanted[:_CELLS].reshape(2, -1, _BINADE_CELLS)[:, :-1]
+                binades |= binades.any((0, 2), keepdims=True)
+                is_wanted[:_CELLS] &= ~self._is_cut
+                new, size = np.flatnonzero(is_wanted & (self._table < 0)), self.codes.size
                 self.codes = np.concatenate([self.codes, new])
                 self._table[new] = np.arange(size, size + new.size)
                 self._table[self._halved] = self._table[self._halves]
