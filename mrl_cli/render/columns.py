@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from itertools import chain, islice
+from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mrl_cli.reports.base import RowColumns
+
+MAKERS = 2  # threads that make lines: more wait for the figures
 
 
 def delimited_lines(rows: RowColumns, delimiter: str) -> Iterator[str]:
@@ -84,7 +87,7 @@ def _ends(numbers: dict[str, NDArray[Any]]) -> Iterator[str]:
 
 
 def _made_ahead(lines: Callable[[list[Any]], str], blocks: Iterable[list[Any]]) -> Iterator[str]:
-    """Yield the lines of each block, in order; those of one are made in a thread while the next block is computed."""
+    """Yield the lines of each block, in order; threads make those of some while the next block is computed."""
     left = iter(blocks)
     first = list(islice(left, 2))
     if len(first) < 2:
@@ -92,13 +95,14 @@ def _made_ahead(lines: Callable[[list[Any]], str], blocks: Iterable[list[Any]]) 
         return
     from concurrent.futures import ThreadPoolExecutor  # few groups are one block
 
-    with ThreadPoolExecutor(1) as pool:
-        made = pool.submit(lines, first[0])
-        for block in chain(first[1:], left):
-            next_made = pool.submit(lines, block)
-            yield made.result()
-            made = next_made
-        yield made.result()
+    with ThreadPoolExecutor(MAKERS) as pool:
+        made = deque(pool.submit(lines, block) for block in first)
+        for block in left:
+            made.append(pool.submit(lines, block))
+            if len(made) > MAKERS:
+                yield made.popleft().result()
+        while made:
+            yield made.popleft().result()
 
 
 def _written(texts: pa.Array, needs_change: Callable[[str], Any], changed: Callable[[str], str]) -> pa.Array:
