@@ -285,10 +285,19 @@ def order_of_codes(codes: NDArray[np.int64]) -> NDArray[np.int64]:
     [[1, 3, 0, 2], [1, 3, 0, 2]]
     """
     if codes.max(initial=0) >= _COUNTED_CODES:
-        both = codes.astype(np.int64) << 32 | np.arange(codes.size)
-        both.sort()
-        return both & (1 << 32) - 1
+        return order_and_codes(codes)[0]
     from pyarrow._compute import ArraySortOptions, call_function
 
     order = call_function("array_sort_indices", [as_arrow(codes.astype(np.int32))], ArraySortOptions())
     return np.from_dlpack(order).view(np.int64)
+
+
+def order_and_codes(codes: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the places of integers below 2**31 in their order, those of one as they stand, and these in that order.
+
+    >>> [array.tolist() for array in order_and_codes(np.array([5, 0, 5]))]
+    [[1, 0, 2], [0, 5, 5]]
+    """
+    both = codes.astype(np.int64) << 32 | np.arange(codes.size)
+    both.sort()
+    return both & (1 << 32) - 1, both >> 32

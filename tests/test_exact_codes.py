@@ -25,6 +25,7 @@ from mrl_cli.exact.blocks import (
 )
 from mrl_cli.exact.codes import (
     MOST_RUNS,
+    Bins,
     Piece,
     Runs,
     SumsByCode,
@@ -33,7 +34,6 @@ from mrl_cli.exact.codes import (
     quotients,
     sums_by_code,
     sums_of_multiples_by_code,
-    sums_of_pieces,
     sums_of_products_by_code,
     two_sum,
 )
@@ -576,7 +576,7 @@ def test_sums_of_pieces_are_those_of_all_of_them(pieces: list[list[tuple[float, 
             expected[code] = expected[code] + added
         start += values.size
     with np.errstate(all="ignore"):
-        assert all_at(sums_of_pieces(made, 4, most=max(start, 1)), 4) == expected
+        assert all_at(sums_of_pieces(made, 4), 4) == expected
 
 
 def test_long_pieces_are_cut_and_keep_their_factors() -> None:
@@ -588,7 +588,7 @@ def test_long_pieces_are_cut_and_keep_their_factors() -> None:
         assert [block.codes.size for block in blocks] == [PRODUCT_VALUES, 3]
         assert [block.factors is block.values for block in blocks] == [factors is values] * 2
         right = whole.sums(5)
-        assert all_at(sums_of_pieces([whole], 5, most=size), 5) == all_at(right, 5)
+        assert all_at(sums_of_pieces([whole], 5), 5) == all_at(right, 5)
     assert Piece(np.array([-3.0, 2.0]), codes[:2]).largest == 3.0
     assert Piece(np.array([-3.0, 2.0]), codes[:2], np.array([0.5, 4.0])).largest == 12.0
     assert Piece(np.empty(0), codes[:0]).largest == 0.0
@@ -596,7 +596,27 @@ def test_long_pieces_are_cut_and_keep_their_factors() -> None:
     assert [part.tolist() for part in Piece(odd, codes[:1], odd).terms()] == [[1 + 2.0**-51], [2.0**-104]]
     assert Piece(odd, codes[:1], np.array([INF])).terms() == []
     ordinary = Piece(spread_numbers(20, 1, 0), codes[:20], spread_numbers(20, 2, 0))
-    assert len(sums_of_pieces([ordinary], 5, most=20).parts) == 4  # two of the products, two of what they round away
+    assert len(sums_of_pieces([ordinary], 5).parts) == 3  # what products round away begins in the second
+
+
+def test_bins_are_made_anew_for_larger_terms_and_for_more_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mrl_cli.exact.codes.LEAST_TERMS", 1)
+    values, codes = spread_numbers(3000, 4, 3), np.arange(3000) % 7
+    for scales in ([1.0] * 9, [1.0, 2.0**30, 1.0, 2.0**60, 1.0]):
+        pieces = [Piece(values * scale, codes + 2 * place) for place, scale in enumerate(scales)]
+        expected = [ExactSum()] * 30
+        for piece in pieces:
+            for code in np.unique(piece.codes).tolist():
+                expected[code] += ExactSum.of(piece.values[piece.codes == code])
+        assert all_at(sums_of_pieces(pieces, 30), 30) == expected
+
+
+def sums_of_pieces(pieces: list[Piece], size: int) -> SumsByCode:
+    bins = Bins()
+    for piece in pieces:
+        bins.expect(piece.codes.size)
+        bins.add(piece, max(size // 2, int(piece.codes.max(initial=0)) + 1))
+    return bins.sums()
 
 
 @each("largest", [1.0, 0.1, 1e250, 2.0**900, 0.0])

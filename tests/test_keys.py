@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mrl_cli.arrow import integers_written, texts_as_arrow
+from mrl_cli.arrow import as_arrow, as_texts, integers_written, texts_as_arrow
 from mrl_cli.errors import ScatteredListsError
 from mrl_cli.reductions.hashes import Seen, hashes_of, next_of
-from mrl_cli.reductions.keys import FEW_KEYS, LONGEST_NUMBER, coded, order_of, unified
+from mrl_cli.reductions.keys import FEW_KEYS, LONGEST_NUMBER, Places, coded, order_of, unified
 from mrl_cli.reductions.repeats import Repeats, notes_in
 from tests.each import each
 
@@ -163,3 +163,18 @@ def test_hash_that_was_met_is_met_again_in_whichever_array_it_is(again: int | No
         seen.add(hashes[[500, again]])
     with pytest.raises(ScatteredListsError):
         Seen().add(hashes[[again, 500, again]])
+
+
+@given(st.lists(st.lists(st.integers(-5, 60) | st.sampled_from([10**6, 2**62]), max_size=30), max_size=6), st.data())
+def test_places_of_keys_in_turn_are_those_of_all_at_once(groups: list[list[int]], data: st.DataObject) -> None:
+    kinds = [data.draw(st.sampled_from(["integer"] * 3 + ["text"])) for _ in groups]
+    parts = [as_arrow(np.array(keys, np.int64)) for keys in groups]
+    parts = [part if kind == "integer" else as_texts(part) for part, kind in zip(parts, kinds, strict=True)]
+    places, found = Places(), list[int]()
+    for part in parts:
+        found += places.of([[part]], [len(part)]).tolist()
+    expected, keys = unified([[as_texts(part)] for part in parts], list(map(len, parts)))
+    assert found == expected.tolist()
+    assert places.size == len(set(found))
+    if groups and places.size:
+        assert as_texts(places.keys[0]).to_pylist() == keys[0].to_pylist()

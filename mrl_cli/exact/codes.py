@@ -26,13 +26,14 @@ from mrl_cli.exact.sums import ExactSum, sum_of_any_products
 from mrl_cli.records import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
 FEW_CODES = 512  # where there are more, neighbours seldom share one
 MOST_RUNS = 4096  # so many codes are put in order quickly
 LEAST_RUN = 16  # values of a code, for runs long enough to pay
+LEAST_TERMS = 1 << 12  # of a code that bins are made for: few numbers have bits for a third of them then
 
 
 class SumsByCode:
@@ -105,8 +106,8 @@ class SumsByCode:
         1.0
         """
         whole = SumsByCode()
-        for part in self.parts:
-            whole.add(sums_by_code(grown(part, codes.size, 0.0)[: codes.size], codes, size))
+        for part in self.first(codes.size).parts:
+            whole.add(sums_by_code(part, codes, size))
         for code, total in self.others.items():
             place = int(codes[code])
             whole.others[place] = whole.others.get(place, ExactSum()) + total
@@ -118,6 +119,10 @@ class SumsByCode:
         others = {place: self.others[code] for place, code in places if code in self.others}
         size = int(codes.max(initial=-1)) + 1
         return SumsByCode((grown(part, size, 0.0)[codes] for part in self.parts), others)
+
+    def first(self, size: int) -> SumsByCode:
+        """Return the sums of the first `size` codes, each part of which has a place for each of them."""
+        return SumsByCode((grown(part, size, 0.0)[:size] for part in self.parts), self.others)
 
     def at(self, code: int) -> ExactSum:
         """Return the sum of one code.
@@ -139,7 +144,7 @@ class SumsByCode:
 
         Elsewhere the rest is within 2**-100 of what is left, relative to the sum; NaN where the sum is not finite.
         """
-        parts = [grown(part, size, 0.0)[:size] for part in self.parts] or [np.zeros(size)]
+        parts = self.first(size).parts or [np.zeros(size)]
         high, low, bound = parts[-1], np.zeros(size), np.zeros(size)
         for place, part in enumerate(reversed(parts[:-1])):
             high, error = two_sum(part, high)
@@ -294,26 +299,66 @@ class Piece(NamedTuple):
         return sums_of_products_by_code(self.values, self.factors, self.codes, size, runs)
 
 
-def sums_of_pieces(pieces: Sequence[Piece], size: int, most: int) -> SumsByCode:
-    """As `sums_by_code`, of values in pieces: for very many codes, none of which has more than `most` of them.
+def longest_run(codes: NDArray[np.integer]) -> int:
+    """Return a number that no run of equal neighbours is longer than, and less than twice what would do.
 
-    >>> pieces = [Piece(np.array([1e16, 0.5]), np.array([0, 1])), Piece(np.array([1.0]), np.array([0]))]
-    >>> [part.tolist() for part in sums_of_pieces(pieces, 2, most=2).parts]
-    [[1e+16, 0.0], [1.0, 0.5]]
+    >>> [longest_run(np.array(codes)) for codes in ([1, 2], [1, 2, 2], [1, 1, 1], [1, 1, 1, 1])]
+    [1, 2, 4, 4]
     """
-    rare, parts = SumsByCode(), [list[Array](), list[Array]()]
-    sizes = [piece.largest for piece in pieces]
-    largest = max((each for each in sizes if each < HUGE), default=0.0)
-    for piece, of_piece in zip(pieces, sizes, strict=True):
-        terms = piece.terms() if of_piece < HUGE else []
+    most = 1
+    while (codes[most:] == codes[:-most]).any():
+        most *= 2
+    return most
+
+
+class Bins:
+    """Exact sums by code of terms that come in pieces: for very many codes, of which a piece has a few.
+
+    An extraction as in `blocks`, with one sigma for many pieces: what is extracted of each is added to the same arrays,
+    without rounding, where its codes are. Products add what they are rounded to, and what that rounds away, which fits
+    the second array.
+
+    >>> bins = Bins()
+    >>> bins.expect(2)
+    >>> bins.add(Piece(np.array([1e16, 0.5]), np.array([0, 1])), 2)
+    >>> bins.add(Piece(np.array([1.0]), np.array([0])), 2)
+    >>> float(bins.sums().at(0) + ExactSum.of(np.array([-1e16]))), float(bins.sums().at(1))
+    (1.0, 0.5)
+    """
+
+    def __init__(self) -> None:
+        self._closed, self._arrays = SumsByCode(), list[Array]()
+        self._largest, self._terms, self._left, self._expected = 0.0, 0, 0, 0
+
+    def expect(self, most: int) -> None:
+        """Prepare for pieces that have together at most so many terms of any code."""
+        self._expected, self._left = most, self._left - most
+
+    def add(self, piece: Piece, size: int) -> None:
+        """Add the terms of a piece, whose codes are below `size`."""
+        largest = piece.largest
+        terms = piece.terms() if largest < HUGE else []
         if not terms:
-            rare.add(piece.sums(size))
-        for added, values, most_of_it in zip(parts, terms, (largest, largest * 2.0**-52), strict=False):
-            for place, (part, places) in enumerate(extracted(values, most_of_it, most)):
-                if place == len(added):
-                    added.append(np.zeros(size))
-                np.add.at(added[place], piece.codes if places is None else piece.codes[places], part)
-    return SumsByCode([*parts[0], *parts[1], *rare.parts], rare.others)
+            self._closed.add(piece.sums(size))
+            return
+        if largest > self._largest or self._left < 0:
+            self._closed, self._arrays = self.sums(), []
+            self._largest = math.ldexp(1.0, math.frexp(largest)[1] + 1)
+            self._terms = 2 * max(self._expected * 4, LEAST_TERMS)
+            self._left = self._terms // 2 - self._expected
+        error = math.ldexp(self._largest, self._terms.bit_length() - 53)  # at least that of a rounded product
+        for first, values, most in zip((0, 1), terms, (self._largest, error), strict=False):
+            for place, (part, places) in enumerate(extracted(values, most, self._terms), first):
+                if place == len(self._arrays):
+                    self._arrays.append(np.zeros(size))
+                self._arrays[place] = grown(self._arrays[place], size, 0.0)
+                np.add.at(self._arrays[place], piece.codes if places is None else piece.codes[places], part)
+
+    def sums(self) -> SumsByCode:
+        """Return the sums of all that was added; the arrays may be those that more is added to."""
+        if not self._closed.parts and not self._closed.others:
+            return SumsByCode(self._arrays)
+        return self._closed.merged(SumsByCode(self._arrays))
 
 
 def extremes_by_code(

@@ -6,7 +6,7 @@ A column of integers stands for their texts: a million of them are found and sor
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +27,8 @@ FEWER_GROUPS = "group by a column with fewer values"
 _NUMBER = r"[+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?)"
 _IS_NUMBER = re.compile(_NUMBER, re.IGNORECASE)
 _PLAIN_NUMBER = r"\A-?[0-9]{1,15}(?:\.[0-9]{1,20})?\z"  # a double holds its integer; any two compare as doubles
+
+_NONE = np.zeros(0, np.int64)
 
 Key = tuple[str, ...]
 
@@ -104,6 +106,72 @@ def unified(parts: Sequence[Sequence[pa.Array]], sizes: Sequence[int]) -> tuple[
     ranks = np.empty(order.size, np.int64)
     ranks[order] = np.arange(order.size)
     return ranks[inverse], [taken(column.combine_chunks(), first[order]) for column in columns]
+
+
+class Places:
+    """Finds the places of keys among the different ones, as they are met: as `unified`, of keys that come in turn.
+
+    Integers are found in a table, for as long as it has few gaps.
+
+    >>> import pyarrow as pa
+    >>> places = Places()
+    >>> [places.of([[pa.array(keys)]], [2]).tolist() for keys in ([7, 5], [9, 7])], places.keys[0].to_pylist()
+    ([[0, 1], [2, 0]], [7, 5, 9])
+    """
+
+    def __init__(self, keys: list[pa.Array] | None = None, size: int = 0) -> None:
+        self.keys, self.size = keys or [], size
+        self._lowest, self._table = 0, np.zeros(0, np.int32)  # which holds 1 more than a place, and 0 where no key is
+
+    @property
+    def has_table(self) -> bool:
+        """Whether keys are found in a table."""
+        return self._table.size > 0
+
+    def of(self, parts: Sequence[list[pa.Array]], sizes: Sequence[int]) -> NDArray[Any]:
+        """Return the places of keys: `parts` and `sizes` are as `unified` takes them."""
+        known = 1 if self.size else 0
+        every = [self.keys, *parts][1 - known :]
+        if every and all(len(keys) == 1 and _is_integer(keys[0]) for keys in every):
+            values = [np.from_dlpack(keys[0]) for keys in every]
+            before, new = np.concatenate([_NONE, *values[:known]]), np.concatenate([_NONE, *values[known:]])
+            if self._reaches(before, new):
+                return self._found(before, new)
+        self._table = np.zeros(0, np.int32)
+        places, self.keys = unified(every, [self.size, *sizes][1 - known :])
+        start, self.size = self.size, int(places.max(initial=-1)) + 1
+        return places[start:]
+
+    def _reaches(self, known: NDArray[np.int64], new: NDArray[np.int64]) -> bool:
+        """Return whether the table goes from the least integer to the greatest; not where it has too many gaps."""
+        lowest, span = _span(new)
+        if self._lowest <= lowest and lowest + span <= self._lowest + self._table.size:
+            return True
+        every = np.concatenate([known, new])
+        self._lowest, span = _span(every)
+        if span > MOST_GAPS * every.size:
+            return False
+        self._table = np.zeros(span, np.int32)
+        self._table[known - self._lowest] = np.arange(known.size) + 1
+        return True
+
+    def _found(self, known: NDArray[np.int64], values: NDArray[np.int64]) -> NDArray[np.int32]:
+        here, table = values - self._lowest, self._table
+        places = table[here]
+        if (new := np.flatnonzero(places == 0)).size:
+            here = here[new]
+            met = here[_as_met(here, table.size)[1]]
+            table[met] = np.arange(self.size, self.size + met.size) + 1
+            places[new] = table[here]
+            self.keys, self.size = [as_arrow(np.concatenate([known, met + self._lowest]))], self.size + met.size
+        return places - 1
+
+
+def _is_integer(part: pa.Array) -> bool:
+    import pyarrow as pa
+
+    kind: bool = pa.types.is_integer(part.type)
+    return kind
 
 
 def _chained(chunks: Sequence[pa.Array]) -> pa.ChunkedArray:

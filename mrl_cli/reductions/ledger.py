@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 
-from mrl_cli.arrow import as_texts, order_of_codes
+from mrl_cli.arrow import as_texts, order_and_codes
 from mrl_cli.errors import UsageError
+from mrl_cli.exact.blocks import PRODUCT_VALUES, cut
 from mrl_cli.exact.codes import (
+    Bins,
     Piece,
     Runs,
     SumsByCode,
     extremes_by_code,
     grown,
-    sums_of_pieces,
+    longest_run,
 )
 from mrl_cli.records import NamedTuple
 from mrl_cli.reductions.base import Reduction
-from mrl_cli.reductions.keys import FEW_KEYS, FEWER_GROUPS, coded_parts, keys_of, order_of, unified
+from mrl_cli.reductions.keys import FEW_KEYS, FEWER_GROUPS, Places, coded_parts, keys_of, order_of, unified
 from mrl_cli.reductions.measured import STATES, are_correct
 from mrl_cli.reductions.totals import Totals
 
@@ -86,25 +88,26 @@ class LedgerBlock(NamedTuple):
         for name, sums in block.sums.items():
             self.sums.setdefault(name, SumsByCode()).add(sums, places, self.size)
 
-    def add_rows(self, rows: Sequence[LedgerRows], codes: Sequence[NDArray[np.int64]]) -> None:
-        """Add pairs, in place: pair j of rows[i] has the key at codes[i][j]."""
-        whole = np.concatenate(codes)
-        order = order_of_codes(whole)  # additions to places one behind the other are several times as quick
-        counts = np.bincount(whole)
-        places, most = np.repeat(np.arange(counts.size), counts), int(counts.max())
-
-        @lru_cache(maxsize=2)  # what stands side by side in `terms` has them in common
-        def arranged(name: str) -> NDArray[np.float64]:
-            return np.concatenate([one.numbers[name] for one in rows])[order]
-
-        states = np.concatenate([one.states for one in rows])[order]
-        np.add.at(self.counts.reshape(-1), places * self.counts.shape[1] + states, 1)
-        with np.errstate(invalid="ignore"):
-            np.minimum.at(self.lowest, places, arranged("loss"))
-            np.maximum.at(self.highest, places, arranged("loss"))
-        for name, (first, *others) in rows[0].terms.items():
-            pieces = Piece(arranged(first), places, *map(arranged, others)).blocks()
-            self.sums.setdefault(name, SumsByCode()).add(sums_of_pieces(list(pieces), self.size, most))
+    def add_rows(self, rows: Sequence[LedgerRows], codes: Sequence[NDArray[np.integer]], bins: dict[str, Bins]) -> None:
+        """Add pairs, in place: pair j of rows[i] has the key at codes[i][j]. Their sums are added to bins by name."""
+        order, places = order_and_codes(np.concatenate(codes))  # additions to neighbours are several times as quick
+        most, terms = longest_run(places), rows[0].terms
+        names = list(rows[0].numbers)
+        numbers = np.empty((order.size, len(names)))
+        for place, name in enumerate(names):
+            np.concatenate([one.numbers[name] for one in rows], out=numbers[:, place])
+        states = np.concatenate([one.states for one in rows])
+        for name in terms:
+            bins.setdefault(name, Bins()).expect(most)
+        for here in cut(order.size, PRODUCT_VALUES):
+            taken, codes_here = order[here], places[here]
+            arranged = dict(zip(names, np.ascontiguousarray(numbers.take(taken, axis=0).T), strict=True))
+            np.add.at(self.counts.reshape(-1), codes_here * self.counts.shape[1] + states[taken], 1)
+            with np.errstate(invalid="ignore"):
+                np.minimum.at(self.lowest, codes_here, arranged["loss"])
+                np.maximum.at(self.highest, codes_here, arranged["loss"])
+            for name, (first, *others) in terms.items():
+                bins[name].add(Piece(arranged[first], codes_here, *map(arranged.get, others)), self.size)
 
     def regrouped(self, codes: NDArray[np.int64], keys: list[pa.Array], size: int | None = None) -> LedgerBlock:
         """Return the block by other keys: code i becomes codes[i], and what meets adds up, exactly."""
@@ -116,11 +119,10 @@ class LedgerBlock(NamedTuple):
         np.maximum.at(whole.highest, codes, self.highest)
         return whole
 
-
-def grown_block(block: LedgerBlock, keys: list[pa.Array], size: int) -> LedgerBlock:
-    """Return a block with room for so many keys, which these are."""
-    counts, ranges = grown(block.counts, size, 0), ((block.lowest, math.inf), (block.highest, -math.inf))
-    return LedgerBlock(keys, counts, block.sums, *(grown(array, size, fill) for array, fill in ranges))
+    def grown(self, size: int) -> LedgerBlock:
+        """Return the block with room for so many keys, which are not there yet."""
+        counts, ranges = grown(self.counts, size, 0), ((self.lowest, math.inf), (self.highest, -math.inf))
+        return LedgerBlock([], counts, self.sums, *(grown(array, size, fill) for array, fill in ranges))
 
 
 Held: TypeAlias = "LedgerBlock | LedgerRows"
@@ -255,13 +257,14 @@ def counts_by_code(
 class Ledger:
     """Adds blocks up, key by key; `+=` adds those of a task.
 
-    Blocks wait until they have half as many keys as there are: finding the place of each costs as much as looking at
-    those that are known.
+    Blocks wait until they have half as many keys as there are, where finding the place of each costs as much as looking
+    at those that are known; a table finds them at once, but to add pairs that are far apart takes longer.
     """
 
     def __init__(self, states: int = STATES) -> None:
         self._states = states
         self._waiting: list[Held] = []
+        self._places, self._bins = Places(), dict[str, Bins]()  # the whole has room for more keys
         self._whole = LedgerBlock([], np.zeros((0, states), np.int64), {}, np.empty(0), np.empty(0))
 
     @classmethod
@@ -277,11 +280,12 @@ class Ledger:
 
     def __iadd__(self, blocks: Iterable[Held]) -> Self:
         self._waiting += blocks
-        if sum(block.held_keys for block in self._waiting) > max(self._whole.size // 2, FEWEST_WAITING):
+        share = self._places.size // (6 if self._places.has_table else 2)
+        if sum(block.held_keys for block in self._waiting) > max(share, FEWEST_WAITING):
             self._settle()
         return self
 
-    def add(self, block: Held) -> NDArray[np.int64]:
+    def add(self, block: Held) -> NDArray[Any]:
         """Add a block; return the places of its keys. Raises UsageError for more keys than a ledger holds."""
         self._waiting.append(block)
         return self._settle()
@@ -291,19 +295,24 @@ class Ledger:
         """What all blocks come to."""
         if self._waiting:
             self._settle()
-        return self._whole
+        for name, bins in self._bins.items():
+            self._whole.sums.setdefault(name, SumsByCode()).add(bins.sums())
+        self._bins, size = {}, self._places.size
+        _, counts, sums, lowest, highest = self._whole
+        sums = {name: of_name.first(size) for name, of_name in sums.items()}
+        return LedgerBlock(self._places.keys, counts[:size], sums, lowest[:size], highest[:size])
 
-    def _settle(self) -> NDArray[np.int64]:
+    def _settle(self) -> NDArray[Any]:
         """Add the blocks that wait; return the places of the keys of the last one."""
-        whole, waiting = self._whole, self._waiting
-        self._waiting = []
-        there = [block for block in (whole, *waiting) if block.size]
-        places, keys = unified([block.keys for block in there], [block.size for block in there])
-        size = int(places.max(initial=-1)) + 1
+        waiting, self._waiting = self._waiting, []
+        there = [block for block in waiting if block.size]
+        places = self._places.of([block.keys for block in there], [block.size for block in there])
+        size = self._places.size
         if size > MOST_KEYS:
             raise UsageError(f"more than {MOST_KEYS:,} groups", hint=FEWER_GROUPS)
-        self._whole = grown_block(whole, keys, size)
-        start, here = whole.size, places[:0]
+        if size > self._whole.size:
+            self._whole = self._whole.grown(min(size + size // 2, MOST_KEYS))
+        start, here = 0, places[:0]
         rows, codes = list[LedgerRows](), []
         for block in waiting:
             here = places[start : start + block.size]
@@ -314,7 +323,7 @@ class Ledger:
                 rows.append(block)
                 codes.append(here[block.codes])
         if rows:
-            self._whole.add_rows(rows, codes)
+            self._whole.add_rows(rows, codes, self._bins)
         return here
 
     @property
@@ -330,6 +339,7 @@ class Ledger:
         if len(self):
             parts = [ours.keys[place] for place in places]
             whole._whole = ours.regrouped(*unified([parts], [len(self)]))
+            whole._places = Places(whole._whole.keys, whole._whole.size)
         return whole
 
     def range_at(self, place: int) -> tuple[float, float]:
