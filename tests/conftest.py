@@ -35,13 +35,21 @@ def pytest_configure(config: pytest.Config) -> None:
     each.is_quick = config.option.markexpr == NOT_SLOW
     if each.is_quick:
         settings.load_profile("quick")
-    if sys.dont_write_bytecode and BYTECODE not in os.environ:
+    if sys.dont_write_bytecode:
+        _keep_bytecode(config)
+
+
+def _keep_bytecode(config: pytest.Config) -> None:
+    """Keep it with pytest's cache, for the next run too: rewriting assertions is half of the time to collect."""
+    if BYTECODE not in os.environ:
+        cache: pytest.Cache | None = getattr(config, "cache", None)
         folder = tempfile.TemporaryDirectory(prefix="bytecode-")
-        os.environ[BYTECODE] = folder.name
         config.add_cleanup(folder.cleanup)
-    if sys.dont_write_bytecode and not config.getoption("numprocesses", None):  # of a process that runs tests itself
-        os.environ["PYTHONPYCACHEPREFIX"] = os.environ[BYTECODE]
+        os.environ[BYTECODE] = str(cache.mkdir("bytecode")) if cache else folder.name
+    if not config.getoption("numprocesses", None):  # a process that runs tests itself
+        os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = os.environ[BYTECODE]
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        sys.dont_write_bytecode = False
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
