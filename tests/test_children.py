@@ -7,7 +7,9 @@ import json
 import pickle
 import subprocess
 import sys
+import tempfile
 import time
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,12 +68,13 @@ finally:
 """
 
 
-def _run(arguments: Sequence[str | Path], before: str = "", jobs: int = 3) -> tuple[Any, int, int, bool]:
+def _run(
+    arguments: Sequence[str | Path], before: str = "", jobs: int = 3, folder: str | Path | None = None
+) -> tuple[Any, int, int, bool]:
     """Run mrl; return what it printed, with its exit code, how much children did, how much not, and if any is left."""
     words = [*map(str, arguments), "--jobs", str(jobs)]
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT % before, *words], capture_output=True, text=True, timeout=120, check=False
-    )
+    call = [sys.executable, "-c", SCRIPT % before, *words]
+    done = subprocess.run(call, capture_output=True, text=True, timeout=120, check=False, cwd=folder)
     *said, last = done.stderr.splitlines()
     assert "Traceback" not in done.stderr
     asked, here, is_left = json.loads(last)
@@ -171,15 +174,21 @@ threading.Thread.start = start
 """
 
 
+@cache
+def _of_one_process() -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        _csv(Path(folder) / "a.csv", _rows(300))
+        return _run(["compute", "a.csv", *REPORT], jobs=1, folder=folder)[0]
+
+
 @each(
     "before",
     [KILLED, NO_MORE, WITH_A_THREAD, LARGE_ONLY, LARGE_REPLIES, FEW_DESCRIPTORS, NOBODY_WAITS, NO_THREAD],
 )
 def test_run_goes_on_whatever_becomes_of_children(before: str, tmp_path: Path) -> None:
-    path = _csv(tmp_path / "a.csv", _rows(300))
-    expected, *_ = _run(["compute", path, *REPORT], jobs=1)
-    found, by_children, here, is_left = _run(["compute", path, *REPORT], before)
-    assert found == expected
+    _csv(tmp_path / "a.csv", _rows(300))
+    found, by_children, here, is_left = _run(["compute", "a.csv", *REPORT], before, folder=tmp_path)
+    assert found == _of_one_process()
     assert (by_children > 0) == (before in (KILLED, NO_MORE, NOBODY_WAITS, NO_THREAD))
     assert (here > 0) == (before in (KILLED, LARGE_REPLIES))
     assert not is_left
