@@ -54,6 +54,7 @@ def looked_up(pairs: Sequence[Any], plan: Plan) -> list[FoundRow]:
     for number, pair in enumerate(pairs):
         shards.setdefault(id(pair.shard), []).append(number)
     known: dict[str, tuple[int, int]] = {}
+    others: dict[str, bool] = {}
     begins = {key: getattr(pairs[numbers[0]].shard.part, "offset", 0) for key, numbers in shards.items()}
     for key in sorted(shards, key=begins.__getitem__):
         shard, name = pairs[shards[key][0]].shard, pairs[shards[key][0]].shard.source.name
@@ -63,11 +64,14 @@ def looked_up(pairs: Sequence[Any], plan: Plan) -> list[FoundRow]:
             line = shard.part.line_number(shard.source, count_ends, known.get(name, (0, 1)))
             known[name] = shard.part.offset, line
             shard = shard._replace(part=replace(shard.part, first_line=line))
-        found |= _of_shard(shard, [(number, pairs[number]) for number in shards[key]], plan)
+        if name not in others:
+            others[name] = _has_others(shard.source, plan)
+        of_shard = [(number, pairs[number]) for number in shards[key]]
+        found |= _of_shard(shard, of_shard, plan, has_others=others[name])
     return [found[number] for number in range(len(pairs))]
 
 
-def _of_shard(shard: Shard, pairs: list[tuple[int, Any]], plan: Plan) -> dict[int, FoundRow]:
+def _of_shard(shard: Shard, pairs: list[tuple[int, Any]], plan: Plan, *, has_others: bool) -> dict[int, FoundRow]:
     if shard.source.format == "frame":
         from mrl_cli.inputs.frame import cells_of_row
 
@@ -77,7 +81,7 @@ def _of_shard(shard: Shard, pairs: list[tuple[int, Any]], plan: Plan) -> dict[in
             for number, pair in pairs
         }
     places = [pair.place for _, pair in pairs]
-    if not _has_others(shard.source, plan):  # then their numbers are all there is to look up
+    if not has_others:  # then their numbers are all there is to look up
         if all(pair.row is not None for _, pair in pairs):
             return {number: FoundRow(pair.row, (pair.x1, pair.x2), pair.row_word, {}) for number, pair in pairs}
         firsts = None if any(pair.has_gaps for _, pair in pairs) else _line_numbers(shard, places)
