@@ -295,12 +295,14 @@ class Ledger:
         """What all blocks come to."""
         if self._waiting:
             self._settle()
-        for name, bins in self._bins.items():
-            self._whole.sums.setdefault(name, SumsByCode()).add(bins.sums())
-        self._bins, size = {}, self._places.size
-        _, counts, sums, lowest, highest = self._whole
-        sums = {name: of_name.first(size) for name, of_name in sums.items()}
-        return LedgerBlock(self._places.keys, counts[:size], sums, lowest[:size], highest[:size])
+        if self._bins or self._whole.keys is not self._places.keys:
+            for name, bins in self._bins.items():
+                self._whole.sums.setdefault(name, SumsByCode()).add(bins.sums())
+            self._bins, size = {}, self._places.size
+            _, counts, sums, lowest, highest = self._whole
+            sums = {name: of_name.first(size) for name, of_name in sums.items()}
+            self._whole = LedgerBlock(self._places.keys, counts[:size], sums, lowest[:size], highest[:size])
+        return self._whole
 
     def _settle(self) -> NDArray[Any]:
         """Add the blocks that wait; return the places of the keys of the last one."""
