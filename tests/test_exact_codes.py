@@ -611,6 +611,13 @@ def test_bins_are_made_anew_for_larger_terms_and_for_more_of_them(monkeypatch: p
         assert all_at(sums_of_pieces(pieces, 30), 30) == expected
 
 
+def test_bins_are_made_anew_before_so_many_terms_that_they_would_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mrl_cli.exact.codes.LEAST_TERMS", 1)
+    values = 1 + np.random.default_rng(5).random(1001)
+    sums = sums_of_pieces([Piece(values[place : place + 1], np.array([0])) for place in range(values.size)], 1)
+    assert sums.at(0) == ExactSum.of(values)
+
+
 def sums_of_pieces(pieces: list[Piece], size: int) -> SumsByCode:
     bins = Bins()
     for piece in pieces:

@@ -294,6 +294,22 @@ def test_pairs_that_are_held_add_up_to_what_their_sums_do(
     assert repr(list(held.totals())) == repr(list(added.totals()))
 
 
+def test_pairs_of_known_keys_are_added_after_a_look_at_the_sums(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(groups, "FEWEST_WAITING", 0)
+    keys, losses = as_arrow(np.array([5, 6, 7])), np.array([0.1, 0.2, 0.4])
+    rows = LedgerRows.of([keys], losses, np.zeros(3, np.uint8)).held()
+    assert isinstance(rows, LedgerRows)
+    ledger = Ledger()
+    for times in (1, 2, 3):
+        ledger += [rows]
+        assert [(key, totals.wrong) for key, totals in ledger.totals()] == [
+            (("5",), times),
+            (("6",), times),
+            (("7",), times),
+        ]
+        assert ledger.arrays()[1].tolist() == [math.fsum([loss] * times) for loss in losses.tolist()]
+
+
 def test_keys_of_two_columns_and_of_a_dictionary_with_repeats() -> None:
     first = pa.DictionaryArray.from_arrays(pa.array([0, 1, 2, 1], pa.int32()), pa.array(["a", "b", "a"]))
     second = pa.array(["x", "x", "y", "z"])

@@ -178,3 +178,9 @@ def test_places_of_keys_in_turn_are_those_of_all_at_once(groups: list[list[int]]
     assert places.size == len(set(found))
     if groups and places.size:
         assert as_texts(places.keys[0]).to_pylist() == keys[0].to_pylist()
+
+
+def test_keys_that_were_met_without_a_table_are_known_to_the_next_one() -> None:
+    places = Places()
+    found = [places.of([[as_arrow(np.array(keys))]], [2]).tolist() for keys in ([7, 5], [2**40, 6], [6, 7])]
+    assert found == [[0, 1], [2, 3], [3, 0]]
