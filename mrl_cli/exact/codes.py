@@ -132,7 +132,8 @@ class SumsByCode:
         >>> float(both.at(0) + ExactSum.of(np.array([-1e16])))
         1.0
         """
-        total = ExactSum.of_few(float(part[code]) for part in self.parts if code < part.size)
+        parts = (float(part[code]) for part in self.parts if code < part.size)
+        total = ExactSum.of_few(filter(None, parts))  # most are 0 behind the first
         return total + self.others[code] if code in self.others else total
 
     def rounded(self, size: int) -> Array:
