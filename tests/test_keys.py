@@ -72,7 +72,8 @@ def test_digits_beyond_what_python_reads_are_text(few: int, monkeypatch: pytest.
 
 def _integer(text: str) -> int | None:
     """Return the integer that Python writes as this text, of 18 digits at most."""
-    is_one = text.lstrip("-").isdecimal() and str(int(text)) == text and len(text.lstrip("-")) <= 18
+    digits = text.removeprefix("-")
+    is_one = digits.isdecimal() and str(int(text)) == text and len(digits) <= 18
     return int(text) if is_one else None
 
 
