@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-MOST_DIGITS = 18  # of an integer of 64 bits, whatever they are
-
 
 def as_arrow(values: NDArray[Any], is_there: NDArray[np.bool_] | None = None) -> pa.Array:
     """Return a 1-D array of booleans, integers or floats as an Arrow array of that type; numbers share their memory.
@@ -112,39 +110,6 @@ def slices_as_arrow(data: bytes, starts: NDArray[np.int32], ends: NDArray[np.int
     places = np.arange(bounds[-1], dtype=np.int32) + np.repeat(starts - bounds[:-1], ends - starts)
     letters = np.frombuffer(data, np.uint8)[places]
     return pa.Array.from_buffers(pa.string(), starts.size, [None, pa.py_buffer(bounds), pa.py_buffer(letters)])
-
-
-def integers_written(texts: pa.Array) -> NDArray[np.int64] | None:
-    """Return the integers that texts without nulls are, shape (n,), if each is written as Python writes it, else None.
-
-    None also where one has more than 18 digits.
-
-    >>> integers_written(texts_as_arrow(["10", "0", "-7"]))
-    array([10,  0, -7])
-    >>> [integers_written(texts_as_arrow([text])) for text in ("", "-", "-0", "+1", "01", "1.", "x", "1" * 19)]
-    [None, None, None, None, None, None, None, None]
-    """
-    _, offsets, data = texts.buffers()
-    bounds = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
-    letters = np.frombuffer(data or b"", np.uint8)
-    starts, ends = bounds[:-1], bounds[1:]
-    sizes = ends - starts
-    if not sizes.size or not 0 < sizes.min() <= sizes.max() < 20 or not letters[starts[0]] <= ord("9"):
-        return None
-    is_negative = letters[starts] == ord("-")
-    firsts, counts = starts + is_negative, sizes - is_negative
-    if not 0 < counts.min() <= counts.max() <= MOST_DIGITS:
-        return None
-    here = np.arange(bounds[0], bounds[-1], dtype=np.int32)
-    digits = letters[here] - np.uint8(ord("0"))
-    digits[starts[is_negative] - bounds[0]] = 0
-    starts_with_zero = letters[firsts] == ord("0")
-    if (digits > 9).any() or (starts_with_zero & ((counts > 1) | is_negative)).any():
-        return None
-    powers = (10 ** np.arange(20, dtype=np.uint64)).view(np.int64)
-    terms = digits * powers[np.repeat(ends, sizes) - 1 - here]
-    values: NDArray[np.int64] = np.add.reduceat(terms, starts - bounds[0])
-    return np.where(is_negative, -values, values)
 
 
 def texts_as_keys(texts: Iterable[str]) -> pa.Array:

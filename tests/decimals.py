@@ -13,7 +13,7 @@ import math
 import sys
 from random import Random
 from struct import pack, unpack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 INFINITY_BITS = 0x7FF << 52
 LEAST_EXPONENT = -1074  # of two: subnormals are multiples of 2**-1074
 LONGEST_CELL = 2047  # that the compiled reader converts, as _fields.c says
+KEY_DIGITS = 18  # of the longest key that it reads as an integer
 EXACT_INTEGERS = 2.0**53
 ROUND_CELLS = 10_000
 
@@ -163,14 +164,44 @@ KINDS: dict[Callable[[Random], str], int] = {
 _ALPHABET = "0123456789" * 3 + "....eE+-+-" + " \t" + ",;xXinfINF_[]٣é\0\x0b\xa0'"
 
 
+def _damaged(text: str, times: int, random: Random) -> str:
+    for _ in range(times):
+        place = random.randrange(len(text) + 1)
+        text = text[:place] + random.choice(_ALPHABET) + text[place + random.randrange(2) :]
+    return text
+
+
+def nearly_an_integer(random: Random) -> str:
+    """Return an integer of up to 40 digits, perhaps with a character changed; no quote and no line end."""
+    digits = random.choice([1, 1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 18, 18, 18, 19, 19, 20, 31, 32, 40])
+    text = random.choice(["", "", "-"]) + "".join(random.choices("0123456789", k=digits))
+    return _damaged(text, random.choice([0, 0, 1]), random)
+
+
 def nearly_a_number(random: Random) -> str:
     """Return a number with a few characters changed, or a few characters; no quote and no line end."""
     kind = random.choice(list(KINDS)) if random.random() < 0.1 else as_scores
-    text = kind(random) if random.random() < 0.6 else ""
-    for _ in range(random.choice([0, 1, 1, 2, 3, 5])):
-        place = random.randrange(len(text) + 1)
-        text = text[:place] + random.choice(_ALPHABET) + text[place + random.randrange(2) :]
+    text = _damaged(kind(random) if random.random() < 0.6 else "", random.choice([0, 1, 1, 2, 3, 5]), random)
     return random.choice(["", "", " ", "\t "]) + text + random.choice(["", "", " ", "\t"])
+
+
+def _read_each(cells: Sequence[str], decimal: str, kind: type[np.number[Any]]) -> list[Any]:
+    """Return what the compiled reader reads of each cell, None where it declines it."""
+    reader = fields()
+    assert reader is not None
+    data = np.frombuffer("".join(f"{cell}|\n" for cell in cells).encode(), np.uint8)
+    ends = np.flatnonzero(data == ord("\n")) + 1
+    found: list[Any] = []
+    start = 0
+    while len(found) < len(cells):
+        array = np.empty(len(cells) - len(found), kind)
+        count, size, *_ = reader.read(data[start:], "|", decimal, (array, None))
+        found += array[:count].tolist()
+        start += size
+        if len(found) < len(cells):
+            start = int(ends[len(found)])
+            found.append(None)
+    return found
 
 
 def wrong_cells(cells: Sequence[str], decimal: str = ".") -> list[str]:
@@ -180,27 +211,27 @@ def wrong_cells(cells: Sequence[str], decimal: str = ".") -> list[str]:
     declines what that way does not accept, and numbers of four kinds: in brackets, too long, and integers that are
     large.
     """
-    reader = fields()
-    assert reader is not None
     dialect, wrong = Dialect(decimal=decimal), []
-    data = np.frombuffer("".join(f"{cell}|\n" for cell in cells).encode(), np.uint8)
-    ends = np.flatnonzero(data == ord("\n")) + 1
-    first = start = 0
-    while first < len(cells):
-        numbers = np.empty(len(cells) - first)
-        count, size, _ = reader.read(data[start:], "|", decimal, (numbers, None))
-        read = cells[first : first + count]
-        for cell, bits in zip(read, numbers[:count].view(np.uint64).tolist(), strict=True):
-            expected = number_in(cell, dialect)
-            if isinstance(expected, str) or bits_of(expected) != bits:
-                wrong.append(cell)
-        first, start = first + count, start + size
-        if first < len(cells):
-            expected = number_in(cells[first], dialect)
-            if isinstance(expected, float) and not _may_be_declined(cells[first], expected, decimal):
-                wrong.append(cells[first])
-            start, first = int(ends[first]), first + 1
+    for cell, number in zip(cells, _read_each(cells, decimal, np.float64), strict=True):
+        expected = number_in(cell, dialect)
+        if number is None:
+            is_right = isinstance(expected, str) or _may_be_declined(cell, expected, decimal)
+        else:
+            is_right = isinstance(expected, float) and bits_of(expected) == bits_of(number)
+        if not is_right:
+            wrong.append(cell)
     return wrong
+
+
+def wrong_keys(cells: Sequence[str]) -> list[str]:
+    """Return the cells that are not read as integers exactly where Python writes an integer of up to 18 digits so."""
+    read = _read_each(cells, ".", np.int64)
+    return [cell for cell, value in zip(cells, read, strict=True) if value != _integer_written(cell)]
+
+
+def _integer_written(cell: str) -> int | None:
+    digits = cell.removeprefix("-")
+    return int(cell) if digits.isdecimal() and str(int(cell)) == cell and len(digits) <= KEY_DIGITS else None
 
 
 def _may_be_declined(cell: str, number: float, decimal: str) -> bool:

@@ -18,7 +18,15 @@ from random import Random, randrange
 
 from mrl_cli import native
 from mrl_cli.inputs import delimited
-from tests.decimals import KINDS, doubles_of, nearly_a_number, wrong_cells, wrongly_written
+from tests.decimals import (
+    KINDS,
+    doubles_of,
+    nearly_a_number,
+    nearly_an_integer,
+    wrong_cells,
+    wrong_keys,
+    wrongly_written,
+)
 from tests.mutated_rows import compared, damaged_rows, decline
 
 ROOT = Path(__file__).parent.parent
@@ -62,10 +70,12 @@ def fuzz(seconds: float, seed: int) -> None:
         badly_written = wrongly_written(doubles, room=random.randrange(60) + 20 * doubles.size)
         texts += [nearly_a_number(random) for _ in range(CASES)]
         wrong = wrong_cells(texts)
+        keys = [nearly_an_integer(random) for _ in range(CASES)] + texts[-CASES:]
+        wrong += wrong_keys(keys)
         assert not wrong, wrong[:5]
         assert not badly_written, badly_written[:5]
         cases += CASES
-        cells += len(texts)
+        cells += len(texts) + len(keys)
     print(f"{cases:,} texts, {accepted:,} of them accepted, and {cells:,} cells: no finding")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -51,7 +52,8 @@ def damaged_rows(random: Random) -> Damaged:
     columns = random.sample([*wanted, *["text"] * random.choice([0, 0, 1, 2])], k=len(wanted))
     columns += [name for name in wanted if name not in columns]
     line_end = random.choice(["\n", "\n", "\r\n"])
-    rows = [_row(columns, delimiter, decimal, random) for _ in range(random.randrange(1, 7))]
+    has_integers = random.random() < 0.5
+    rows = [_row(columns, delimiter, decimal, random, has_integers=has_integers) for _ in range(random.randrange(1, 7))]
     text = line_end.join([*rows, ""] if random.random() < 0.8 else rows).encode()
     for _ in range(random.choice([0, 0, 0, 1, 1, 2, 3])):
         place = random.randrange(len(text) + 1)
@@ -62,8 +64,10 @@ def damaged_rows(random: Random) -> Damaged:
     return Damaged(text, layout, _plan(further, keys, decimal, random))
 
 
-def _row(columns: list[str], delimiter: str, decimal: str, random: Random) -> str:
+def _row(columns: list[str], delimiter: str, decimal: str, random: Random, *, has_integers: bool) -> str:
     def cell(name: str) -> str:
+        if name in KEYS and has_integers and random.random() < 0.95:
+            return random.choice(["0", "7", "-7", "12345", "12345678", "-123456789012345678"])
         if name in KEYS and random.random() < 0.7:
             return random.choice(["", "a", "b", " a", "a\t", "-1", "0.5", "NA", "ü"]).replace(delimiter, "_")
         if name in (*KEYS, "text"):
@@ -117,11 +121,13 @@ def _check_bounds(rows: Damaged) -> None:
     names, delimiter = rows.layout.names, rows.layout.delimiter
     data = np.empty(len(rows.text), np.uint8)
     data[:] = np.frombuffer(rows.text, np.uint8)
-    for most_rows in (0, 1, 9):
-        kinds = {"text": None, "y": "i1"} | dict.fromkeys(KEYS, "i4")
-        shapes: list[Any] = [(5, 1 << most_rows.bit_length()) if name in KEYS else most_rows for name in names]
+    for most_rows, kind in product((0, 1, 9), ("i4", "i8")):
+        kinds = {"text": None, "y": "i1"} | dict.fromkeys(KEYS, kind)
+        codes = (5, 1 << most_rows.bit_length())
+        shapes: list[Any] = [codes if kinds.get(name) == "i4" else most_rows for name in names]
         read = [(shape, kinds.get(name, "f8")) for name, shape in zip(names, shapes, strict=True)]
         arrays = tuple(None if kind is None else np.full(shape, -7, kind) for shape, kind in read)
-        count, size, _ = reader.read(data, delimiter, rows.plan.reading.dialect.decimal, arrays)
+        count, size, _, stopped = reader.read(data, delimiter, rows.plan.reading.dialect.decimal, arrays)
         assert 0 <= count <= most_rows
         assert 0 <= size <= len(rows.text)
+        assert -1 <= stopped < (len(names) if size < len(rows.text) else 0)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mrl_cli.arrow import as_arrow, as_texts, integers_written, texts_as_arrow
+from mrl_cli.arrow import as_arrow, as_texts
 from mrl_cli.errors import ScatteredListsError
 from mrl_cli.reductions.hashes import Seen, hashes_of, next_of
 from mrl_cli.reductions.keys import FEW_KEYS, LONGEST_NUMBER, Places, coded, order_of, unified
@@ -68,25 +68,6 @@ def test_digits_beyond_what_python_reads_are_text(few: int, monkeypatch: pytest.
     ordered = ["2", "9" * (LONGEST_NUMBER - 1), "", "1" * LONGEST_NUMBER, "1" * (LONGEST_NUMBER + 1), "b"]
     texts = pa.array(ordered[::-1])
     assert texts.take(pa.array(order_of([texts], len(ordered)))).to_pylist() == ordered
-
-
-def _integer(text: str) -> int | None:
-    """Return the integer that Python writes as this text, of 18 digits at most."""
-    digits = text.removeprefix("-")
-    is_one = digits.isdecimal() and str(int(text)) == text and len(digits) <= 18
-    return int(text) if is_one else None
-
-
-_ODD_INTEGERS = st.text("0123456789-+. ", max_size=3) | st.integers(-(10**20), 10**20).map(str)
-_INTEGERS = st.integers(-(10**18) + 1, 10**18 - 1).map(str)
-
-
-@given(st.lists(st.text("-0123456789", min_size=1, max_size=1) | _INTEGERS) | st.lists(_ODD_INTEGERS, max_size=2))
-def test_texts_are_integers_only_where_python_writes_each_of_them_so(written: list[str]) -> None:
-    expected = [_integer(text) for text in written]
-    read = integers_written(texts_as_arrow(["head", *written]).slice(1))
-    assert (read is None) == (not written or None in expected)
-    assert read is None or read.tolist() == expected
 
 
 @each("line_end", ["\n", "\r\n"])

@@ -7,18 +7,20 @@ import mmap
 import sys
 import threading
 from random import Random
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from mrl_cli import native
+from mrl_cli.arrow import as_texts
 from mrl_cli.errors import MachineError, UsageError
 from mrl_cli.inputs import delimited, plain, text
 from mrl_cli.inputs.plain import labels_are_small, plain_columns
 from mrl_cli.model import Columns, Dialect, Plan
 from mrl_cli.words import number_text
-from tests.decimals import KINDS, nearly_a_number, wrong_cells
+from tests.decimals import KINDS, nearly_a_number, nearly_an_integer, wrong_cells, wrong_keys
 from tests.each import each, mostly_slow
 from tests.mutated_rows import compared, damaged_rows, decline
 from tests.running import run, run_inside
@@ -29,18 +31,22 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tests.running import Ran
+
 pytestmark = pytest.mark.usefixtures("compiled")
 
 _NO_ACCESS = 0  # PROT_NONE, which mmap does not name
+Captured = pytest.CaptureFixture[str]
 Read = tuple[int, int, list[list[Any]]]  # rows, bytes, columns
 
 
 def _read(data: bytes | NDArray[np.uint8], kinds: str = "dd", delimiter: str = ",", decimal: str = ".") -> Read:
-    """Return rows, bytes, and columns as read; `kinds` has d, b or a dot for each field."""
+    """Return rows, bytes, and columns as read; `kinds` has d, b, q or a dot for each field."""
     reader = native.fields()
     assert reader is not None
     arrays = [None if kind == "." else np.full(len(data) + 1, 9, kind) for kind in kinds]
-    count, size, lines = reader.read(data, delimiter, decimal, tuple(arrays))
+    count, size, lines, stopped = reader.read(data, delimiter, decimal, tuple(arrays))
+    assert -1 <= stopped < (0 if size == len(data) else len(kinds))
     assert lines == len(bytes(data[:size]).splitlines())
     assert all((array[count:] == 9).all() for array in arrays if array is not None and size == len(data))
     return count, size, [array[:count].tolist() for array in arrays if array is not None]
@@ -61,12 +67,23 @@ def test_accepts_what_the_careful_way_accepts(count: int) -> None:
         assert wrong_cells([nearly_a_number(random) for _ in range(10_000)]) == []
 
 
+ODD_INTEGERS = ["", "0", "-0", "00", "01", "-01", "+1", "-", "--1", "1-", " 1", "1 ", "\t1", "1.0", "1.", "1e3", "1_0"]
+ODD_INTEGERS += ["٣", "³", "1\0", "0x1", *(sign + "9" * size for sign in ("", "-") for size in (17, 18, 19, 31))]
+
+
+def test_keys_are_integers_only_where_python_writes_them_so() -> None:
+    random = Random(5)
+    assert wrong_keys(ODD_INTEGERS) == []
+    assert wrong_keys([nearly_an_integer(random) for _ in range(8000)]) == []
+    assert wrong_keys([nearly_a_number(random) for _ in range(2000)]) == []
+
+
 def test_wrong_numbers_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     class Careless:
         def read(self, data: bytes, delimiter: str, decimal: str, columns: tuple[NDArray[np.float64], None]) -> Any:
             cells = bytes(data).decode().split("|\n")[:-1]
             columns[0][:] = [1.0 if cell == "x" else np.nextafter(float(cell), 9) for cell in cells]
-            return len(cells), len(data), len(cells)
+            return len(cells), len(data), len(cells), -1
 
     monkeypatch.setattr("tests.decimals.fields", Careless)
     assert wrong_cells(["0.5", "x", "9"]) == ["0.5", "x"]
@@ -91,7 +108,15 @@ def test_damaged_rows_are_read_as_the_careful_way_reads_them(count: int, monkeyp
         (b" 1 ,\t2\t\n", "dd", 1, 8, [[1], [2]]),
         (b"+1.,-.5e-0\n", "dd", 1, 11, [[1], [-0.5]]),
         (b"1,-1\n2,1e0\n", "db", 2, 11, [[1, 2], [-1, 1]]),
+        (b"0,-12\r\n12345678,999999999999999999\n", "qq", 2, 35, [[0, 12345678], [-12, 999999999999999999]]),
         # Declined: it stops where the row begins.
+        (b"1,2\n3,-0\n", "qq", 1, 4, [[1], [2]]),
+        (b"1,2\n 3,4\n", "qq", 1, 4, [[1], [2]]),
+        (b"1,2\n3 ,4\n", "qq", 1, 4, [[1], [2]]),
+        (b"1,2\n3,4 \n", "qq", 1, 4, [[1], [2]]),
+        (b"1,2\n3,4\r", "qq", 1, 4, [[1], [2]]),
+        (b'1,2\n3,"4"\n', "qq", 1, 4, [[1], [2]]),
+        (b"1,2\n3,1000000000000000000\n", "qq", 1, 4, [[1], [2]]),
         (b"1,2\n3,4,\n5,6\n", "dd", 1, 4, [[1], [2]]),
         (b"1,2\n3\n", "dd", 1, 4, [[1], [2]]),
         (b"1,2\r3,4\r", "dd", 0, 0, [[], []]),
@@ -125,8 +150,28 @@ def test_no_more_rows_are_read_than_the_shortest_array_holds() -> None:
     reader = native.fields()
     assert reader is not None
     columns = np.full(9, 9.0), np.full(9, 9.0)
-    assert reader.read(b"1,2\n" * 5, ",", ".", (columns[0][:3], columns[1])) == (3, 12, 3)
+    assert reader.read(b"1,2\n" * 5, ",", ".", (columns[0][:3], columns[1])) == (3, 12, 3, -1)
     assert [column.tolist() for column in columns] == [[1] * 3 + [9] * 6, [2] * 3 + [9] * 6]
+
+
+@each(
+    ("row", "place"),
+    [
+        (b"a,2,3\n", 0),
+        (b"1,a,3\n", 1),
+        (b"1,2.0,3\n", 1),
+        (b"1,2,3,\n", 2),
+        (b"1\n", 0),
+        (b"1,2", 1),
+        (b'1,2,"3"', 2),
+        (b"\r\r\n", -1),  # a blank line
+    ],
+)
+def test_the_field_at_which_a_row_is_not_certain_is_returned(row: bytes, place: int) -> None:
+    reader = native.fields()
+    assert reader is not None
+    columns = np.empty(3), np.empty(3, np.int64), None
+    assert reader.read(b"1,2,3\n" + row, ",", ".", columns) == (1, 6, 1, place)
 
 
 @each(
@@ -134,8 +179,9 @@ def test_no_more_rows_are_read_than_the_shortest_array_holds() -> None:
     [
         ((np.empty(2, np.float32),), TypeError),
         ((np.empty(2, np.uint8),), TypeError),
-        ((np.empty(20, np.int64),), TypeError),
+        ((np.empty(20, np.uint64),), TypeError),
         ((np.empty(20, np.uint32),), TypeError),
+        ((np.empty(20, ">i8"),), TypeError),
         *(((np.empty(size, np.int32),), ValueError) for size in (0, 4, 6, 15, 19, 21)),
         ((np.empty(2, ">f8"),), TypeError),
         ((np.empty(4)[::2],), ValueError),
@@ -160,7 +206,7 @@ def _keys(data: bytes | NDArray[np.uint8], most: int = 8) -> Keyed:
     reader = native.fields()
     assert reader is not None
     array = np.full((5, most), -7, np.int32)
-    count, size, _ = reader.read(data, ",", ".", (array, None))
+    count, size, *_ = reader.read(data, ",", ".", (array, None))
     text, bounds = bytes(data), array[1:3].T.tolist()
     return count, size, [text[slice(*bounds[code])].decode("latin-1") for code in array[0, :count].tolist()]
 
@@ -227,45 +273,135 @@ def page_end() -> Iterator[Callable[[bytes], NDArray[np.uint8]]]:
     assert protect(address + size, size, mmap.PROT_READ | mmap.PROT_WRITE) == 0
 
 
+_ROWS_AT_THE_END = [
+    *("-0.12345678901234567,1e-5,1\n", "1,2,-1\r\n", ' 12345678 ,"",0', "1.5E+3,é,1\n\n\n"),
+    *("-12345678,0,123456789012345678\n", "1234567,-12345678901234567,-0\r\n"),
+]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="mprotect is of Unix")
-@pytest.mark.parametrize("row", ["-0.12345678901234567,1e-5,1\n", "1,2,-1\r\n", ' 12345678 ,"",0', "1.5E+3,é,1\n\n\n"])
+@pytest.mark.parametrize("row", _ROWS_AT_THE_END)
 def test_nothing_is_read_beyond_the_end(row: str, page_end: Callable[[bytes], NDArray[np.uint8]]) -> None:
     whole = (row * 3).encode()
     for end in range(len(whole) + 1):
         for start in range(min(end, len(row) + 1)):
             data = whole[start:end]
-            for kinds in ("ddb", "d.b", "..d"):
+            for kinds in ("ddb", "d.b", "..d", "qqq", ".q."):
                 assert _read(page_end(data), kinds) == _read(data, kinds)
             assert _keys(page_end(data)) == _keys(data)
 
 
+def _without_and_with_it(arguments: list[str], capfd: Captured, monkeypatch: pytest.MonkeyPatch) -> list[Ran]:
+    """Run mrl where pyarrow reads CSV, and where the compiled reader does."""
+    runs = []
+    for wish in ("0", "1"):
+        monkeypatch.setenv(native.VARIABLE, wish)
+        native.fields.cache_clear()
+        runs.append(run_inside(arguments, capfd))
+    return runs
+
+
 @pytest.mark.parametrize(("end", "step"), mostly_slow([("\n", 5), ("\n", 1), ("\r\n", 1)], quick=1))
 def test_a_file_cut_anywhere_fares_as_without_the_compiled_reader(
-    end: str, step: int, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    end: str, step: int, tmp_path: Path, capfd: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(text, "BLOCK_BYTES", 24)
     whole = end.join(["x1,t,x2,y", "0.5,a,-1.25e1,1", "0.30000000000000004,,7,-1", "12345678.5,ü,1E-3,1", ""]).encode()
     for size in range(len(whole), -1, -step):
         (tmp_path / "pairs.csv").write_bytes(whole[:size])
-        runs = []
-        for wish in ("0", "1"):
-            monkeypatch.setenv(native.VARIABLE, wish)
-            native.fields.cache_clear()
-            runs.append(run_inside(["compute", "pairs.csv", "--labels", "any", "--reduction", "none"], capfd))
-        assert runs[0] == runs[1]
-        assert size < len(whole) or runs[0].code == 0
+        arguments = ["compute", "pairs.csv", "--labels", "any", "--reduction", "none"]
+        without, with_it = _without_and_with_it(arguments, capfd, monkeypatch)
+        assert without == with_it
+        assert size < len(whole) or without.code == 0
 
 
-def test_keys_are_read_where_later_lines_are_shorter_than_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("files", [12, pytest.param(200, marks=pytest.mark.slow)])
+def test_groups_of_integers_and_of_texts_are_those_without_the_compiled_reader(
+    files: int, tmp_path: Path, capfd: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(text, "BLOCK_BYTES", 60)
+    random, texts = Random(files), ["a", "", "007", "-0", " 1", "9" * 18, "9" * 19, "1.0", "ü"]
+    for place in range(files):
+        share = random.choice([0, 0.03, 0.3, 1])  # of keys that may be other text
+        rows = ["g,x1,x2,y,h"]
+        for _ in range(random.randrange(60)):
+            keys = [random.choice(texts if random.random() < share else ["7", "-7", "0", "1"]) for _ in "gh"]
+            rows.append(f"{keys[0]},{random.choice(['1', '2.5', '3'] * 9 + ['?'])},2,1,{keys[1]}")
+        (tmp_path / "pairs.csv").write_text("\n".join([*rows, ""] if place % 2 else rows), "utf-8")
+        arguments = ["compute", "pairs.csv", "--group-by", "g", "--on-error", "skip", "--format", "json"]
+        arguments += ["--group-by", "h"] if place % 3 else []
+        without, with_it = _without_and_with_it(arguments, capfd, monkeypatch)
+        assert without == with_it
+
+
+@each(
+    "keys",
+    [
+        ["first" * 30, *(f"k{number}" for number in range(300)), "12345678", "12345679", "k7"],
+        [*["1" * 18] * 4, *map(str, range(300)), "7"],
+    ],
+)
+def test_keys_are_read_where_later_lines_are_shorter_than_the_first(
+    keys: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(plain, "_SOME_BYTES", 100)  # whose lines are counted
-    keys = ["first" * 30, *(f"k{number}" for number in range(300)), "12345678", "12345679", "k7"]
     data = "".join(f"1,2,1,{key}\n" for key in keys).encode()
     plan = Plan.of(columns=Columns(keys=(("group", "g"),)))
     columns = plain_columns(data, 4, {"x1": 0, "x2": 1, "y": 2, "group": 3}, ",", plan)
     assert isinstance(columns, tuple)
-    assert columns[1]["group"].to_pylist() == keys
-    assert len(columns[1]["group"].dictionary) == len(set(keys))
+    found = columns[1]["group"]
+    assert as_texts(found).to_pylist() == keys
+    assert found.type == "int64" or len(found.dictionary) == len(set(keys))
+
+
+_COLUMNS_OF_KEYS: dict[Any, str] = {"group": "g", "group 2": "h", "cluster": "c"}
+
+
+@each(
+    ("rows", "kinds"),
+    [
+        (["1,2,1,7,-8,9", "3,4,1,0,12,9"], {"group": "int64", "group 2": "int64", "cluster": "text"}),
+        (["1,2,1,7,a,9", "3,4,1,0,12,9"], {"group": "int64", "group 2": "text", "cluster": "text"}),
+        (["1,2,1,7,8,9", "3,4,1,0,8,9", "3,4,1,x,8,9"], {"group": "text", "group 2": "int64", "cluster": "text"}),
+        (["1,2,1,7,8,9", "3,4,1,0,-0,9", "3,4,1,x,8,9"], {"group": "text", "group 2": "text", "cluster": "text"}),
+    ],
+)
+def test_keys_of_groups_are_integers_in_each_column_where_all_are(rows: list[str], kinds: dict[Any, str]) -> None:
+    places: Any = {role: place for place, role in enumerate(["x1", "x2", "y", *_COLUMNS_OF_KEYS])}
+    plan = Plan.of(columns=Columns(keys=tuple(_COLUMNS_OF_KEYS.items())))
+    read = plain_columns("\n".join(rows).encode(), 6, places, ",", plan)
+    assert isinstance(read, tuple)
+    for role, kind in kinds.items():
+        assert (str(read[1][role].type) == "int64") == (kind == "int64"), role
+        assert as_texts(read[1][role]).to_pylist() == [row.split(",")[places[role]] for row in rows]
+
+
+@each("cluster", [True, False])
+def test_a_column_of_groups_that_are_clusters_too_is_texts(*, cluster: bool) -> None:
+    places: Any = {"x1": 0, "x2": 1, "y": 2, "group": 3} | ({"cluster": 3} if cluster else {})
+    keys = tuple((role, "k") for role in places if role in _COLUMNS_OF_KEYS)
+    read = plain_columns(b"1,2,1,7\n", 4, places, ",", Plan.of(columns=Columns(keys=keys)))
+    assert isinstance(read, tuple)
+    assert [column.to_pylist() for column in read[1].values()] == ([["7"]] * 2 if cluster else [[7]])
+
+
+def test_a_bad_number_has_no_block_read_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, calls = native.fields(), list[Any]()
+    assert reader is not None
+
+    def read(*given: Any) -> Any:
+        calls.append(given)
+        return reader.read(*given)
+
+    monkeypatch.setattr(plain, "native", SimpleNamespace(fields=lambda: SimpleNamespace(read=read)))
+    plan = Plan.of(columns=Columns(keys=(("group", "g"),)))
+    places: Any = {"x1": 0, "x2": 1, "y": 2, "group": 3}
+    for row, times in ((b"3,4,1,8", 1), (b"3,?,1,8", 1), (b"3,4,1,a", 2), (b"3,?,1,a", 1)):
+        calls.clear()
+        plain_columns(b"1,2,1,7\n" + row, 4, places, ",", plan)
+        assert len(calls) == times, row
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def _read(data: bytes, columns: list[Any], fields: ModuleType, delimiter: str, p
     wanted = [(place, memoryview(column)) for place, column in enumerate(columns) if column is not None]
     decimal = plan.reading.dialect.decimal
     while True:
-        read, size, _ = fields.read(text[at:], delimiter, decimal, tuple(columns))
+        read, size, *_ = fields.read(text[at:], delimiter, decimal, tuple(columns))
         at, count = at + size, count + read
         if at == end:
             return others

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mrl_cli.arrow import as_texts, chosen_texts, texts_as_arrow
+from mrl_cli.arrow import as_texts, chosen_texts, encoded, texts_as_arrow
 from mrl_cli.inputs import text as texts
 from mrl_cli.inputs.apart import told_apart
 from mrl_cli.inputs.base import Numbers, batch_of_columns, numbers_of_texts
@@ -119,7 +119,7 @@ class _Merged(NamedTuple):
         """Return a column of keys; `others` are those of the other rows."""
         if not self.apart.lines.size:
             return others
-        keys = self.apart.keys[role]
+        keys = encoded(self.apart.keys[role])
         codes = np.concatenate((np.from_dlpack(keys.indices), np.arange(len(others)) + len(keys.dictionary)))
         return chosen_texts([as_texts(keys.dictionary), others], codes[self.order])
 

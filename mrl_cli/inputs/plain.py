@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mrl_cli import native
-from mrl_cli.arrow import as_arrow, integers_written, slices_as_arrow
+from mrl_cli.arrow import as_arrow, slices_as_arrow
 from mrl_cli.inputs.text import count_feeds
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 DELIMITERS = frozenset(",\t;|: ")  # none that a number may hold
 DECIMALS = frozenset(".,")
-_KEY_ROWS = 5  # of the array of a column of keys, see _fields.c
+_KEY_ROWS = 5  # of the array of a column of keys that are texts, see _fields.c
 _MOST_COLUMNS = 16  # that are wanted, see _fields.c
 _SOME_BYTES = 1 << 16  # whose lines are counted to guess how many there are
 
@@ -33,32 +33,40 @@ def plain_columns(
 
     Where something is not certainly a number by the rules of `cells`, where that row begins. None where another way has
     to read all rows: all or very many columns are wanted, one column as a number and as a key, or there is no row.
-    `places` says which field of a row each role is. `data` is UTF-8 where keys are wanted.
+    `places` says which field of a row each role is. `data` is UTF-8 where keys are wanted. Keys are integers where the
+    plan allows it and Python writes each of the block so, with 18 digits at most; else texts.
     """
     if (wanted := asked(places, delimiter, plan)) is None:
         return None
     fields, numbers, keys = wanted
-    decimal, kinds = plan.reading.dialect.decimal, kinds_of(numbers, plan)
-    for lines in _line_counts(data):
-        most_rows = lines + 1  # the last one may have no line end
+    texts = {place for role, place in keys.items() if role not in plan.integer_roles}
+    kinds = kinds_of(numbers, plan) | dict.fromkeys({*keys.values()} - texts, np.int64)
+    line_counts, decimal = _line_counts(data), plan.reading.dialect.decimal
+    most_rows = next(line_counts) + 1  # the last one may have no line end
+    while True:
         arrays: dict[int, NDArray[Any]] = {place: np.empty(most_rows, kind) for place, kind in kinds.items()}
         most_keys = 1 << most_rows.bit_length()  # more than rows
-        arrays |= {place: np.empty((_KEY_ROWS, most_keys), np.int32) for place in keys.values()}
-        count, size, line_count = fields.read(data, delimiter, decimal, tuple(map(arrays.get, range(width))))
-        if size == len(data) or count < most_rows:
+        arrays |= {place: np.empty((_KEY_ROWS, most_keys), np.int32) for place in texts}
+        count, size, lines, stopped = fields.read(data, delimiter, decimal, tuple(map(arrays.get, range(width))))
+        if kinds.get(stopped) is np.int64:  # a key there may be no integer
+            del kinds[stopped]
+            texts.add(stopped)
+        elif size < len(data) and count == most_rows:
+            most_rows = next(line_counts) + 1
+        else:
             break
     if size < len(data):
         return int(size)
     if count == 0:
         return None
-    texts = {place for role, place in keys.items() if role not in plan.integer_roles}
     columns = {
-        place: _keys_in(data, arrays[place], count, keeps_integers=place not in texts) for place in set(keys.values())
+        place: _keys_in(data, arrays[place], count) if place in texts else as_arrow(arrays[place][:count])
+        for place in set(keys.values())
     }
     return (
         {role: arrays[place][:count] for role, place in numbers.items()},
         {role: columns[place] for role, place in keys.items()},
-        line_count,
+        lines,
     )
 
 
@@ -89,15 +97,13 @@ def _line_counts(data: bytes) -> Iterator[int]:
     yield count_feeds(data)
 
 
-def _keys_in(data: bytes, array: NDArray[np.int32], count: int, *, keeps_integers: bool) -> pa.Array:
-    """Return the keys of `count` rows as the compiled reader leaves them: codes, and where each one begins and ends."""
+def _keys_in(data: bytes, array: NDArray[np.int32], count: int) -> pa.Array:
+    """Return the texts of `count` rows as the compiled reader leaves them: codes, and where each begins and ends."""
     import pyarrow as pa
 
     codes = array[0, :count].copy()
     known = int(codes.max()) + 1
-    keys = slices_as_arrow(data, array[1, :known], array[2, :known])
-    integers = integers_written(keys) if keeps_integers else None
-    return pa.DictionaryArray.from_arrays(as_arrow(codes), keys if integers is None else as_arrow(integers))
+    return pa.DictionaryArray.from_arrays(as_arrow(codes), slices_as_arrow(data, array[1, :known], array[2, :known]))
 
 
 def labels_are_small(plan: Plan) -> bool:

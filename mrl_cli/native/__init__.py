@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 VARIABLE = "MRL_NATIVE"
-VERSION = 3  # of what the functions of _fields.c take and return
+VERSION = 4  # of what the functions of _fields.c take and return
 _DOUBLE_BYTES = 8
 _ALIKE_FROM, _ALIKE_TO = 1e-4, 1e9  # between these, floats that are not whole are written alike by Python and Arrow
 LONGEST_LINE = 25  # bytes of -1.7976931348623157e+308 and a line end

@@ -1,10 +1,11 @@
-/* Rows of delimited text as arrays of numbers and of codes of keys, and numbers as lines of text: the quick way of
-   reading and writing CSV and TSV.
+/* Rows of delimited text as arrays of numbers and of keys, integers or codes, and numbers as lines of text: the quick way
+   of reading and writing CSV and TSV.
 
    It accepts a row only where it is certain that the careful way (inputs/cells.py) reads the same numbers: digits with
    at most one decimal point and an exponent, with blanks around them, and keys as they stand, without quotes; that
-   they are UTF-8 is for the caller to see. At anything else it stops and says where. It allocates nothing, and holds
-   the interpreter's lock only for the few cells that it hands to the interpreter.
+   they are UTF-8 is for the caller to see. Keys read as integers are written as Python writes these, so that they stand
+   for their texts. At anything else it stops and says where. It allocates nothing, and holds the interpreter's lock only
+   for the few cells that it hands to the interpreter.
 
    A decimal number w * 10**q is rounded correctly to a double m * 2**p in one of three ways:
    1. An integer w below 2**53 is a double.
@@ -37,6 +38,7 @@ __extension__ typedef unsigned __int128 uint128_t;
 enum {
     MOST_COLUMNS = 16,  /* more than there are roles of numbers */
     MOST_DIGITS = 19,   /* so many always fit 64 bits */
+    KEY_DIGITS = 18,    /* so many always fit 63 bits */
     LONGEST_CELL = 2047, /* that is handed to the interpreter: boundaries between doubles have up to 767 digits */
     KEY_ROWS = 5,        /* of the array of a column of keys */
     MOST_PROBES = 1000   /* where a hash table is half full, few keys take ten, unless somebody chose them for it */
@@ -58,6 +60,7 @@ typedef struct {
     Py_ssize_t place;
     double *numbers;
     int8_t *labels;
+    int64_t *integers;
     int32_t *codes;
     Py_ssize_t most;
     int32_t known;
@@ -72,6 +75,7 @@ typedef struct {
     int wanted;
     Column columns[MOST_COLUMNS]; /* in the order of their places */
     uint8_t stops[256];           /* 1 for the bytes at which a field that is not wanted ends, or is not plain */
+    Py_ssize_t stopped;           /* the place of the field at which a row is not certain, -1 before there is one */
     PyThreadState *state;         /* of the thread, while it does not hold the lock */
 } Reading;
 
@@ -426,11 +430,26 @@ static const uint8_t *key(const Reading *reading, Column *column, const uint8_t 
     return NULL;
 }
 
+/* Read a key that is an integer. Return where it ends, NULL where Python does not write it so, or it is too long. */
+static const uint8_t *integer(const Reading *reading, const uint8_t *text, int64_t *result)
+{
+    const uint8_t *end = reading->end, *first = text + (text < end && *text == '-');
+    uint64_t w = 0;
+    const uint8_t *last = many_digits(reading->start, first, end, &w);
+    Py_ssize_t count = last - first;
+    if (count < 1 || count > KEY_DIGITS || (*first == '0' && last - text > 1))
+        return NULL;
+    *result = first == text ? (int64_t)w : -(int64_t)w;
+    return last;
+}
+
 /* Read the cell of a column into a row. Return where it ends, NULL where it is not certain. */
 static const uint8_t *cell(Reading *reading, Column *column, const uint8_t *text, Py_ssize_t row)
 {
     if (column->codes != NULL)
         return key(reading, column, text, row);
+    if (column->integers != NULL)
+        return integer(reading, text, column->integers + row);
     text = blanks(reading, text);
     text = column->labels == NULL ? number(reading, text, column->numbers + row)
                                   : label(reading, text, column->labels + row);
@@ -448,22 +467,28 @@ static const uint8_t *line_end(const Reading *reading, const uint8_t *text)
     return *text == '\n' ? text + 1 : NULL;
 }
 
-/* Read a row. Return where the next one begins, NULL where something is not certain. */
+/* Read a row. Return where the next one begins, NULL, with the place set, where something is not certain. */
 static const uint8_t *row(Reading *reading, const uint8_t *text, Py_ssize_t number_of_row)
 {
     Column *column = reading->columns, *last = reading->columns + reading->wanted;
-    for (Py_ssize_t place = 0;; place++) {
+    Py_ssize_t place = 0;
+    for (;; place++) {
         if (column < last && column->place == place)
             text = cell(reading, column++, text, number_of_row);
         else
             text = field_end(reading, text);
         if (text == NULL || place == reading->width - 1)
             break;
-        if (text == reading->end || *text != reading->delimiter)
-            return NULL;
+        if (text == reading->end || *text != reading->delimiter) {
+            text = NULL;
+            break;
+        }
         text++;
     }
-    return text == NULL ? NULL : line_end(reading, text);
+    text = text == NULL ? NULL : line_end(reading, text);
+    if (text == NULL)
+        reading->stopped = place;
+    return text;
 }
 
 /* Read rows until one is not certain. Set `text` to where that begins, or to the end, and `blank` to the number of blank
@@ -496,6 +521,8 @@ static Py_ssize_t take_array(Column *column, const Py_buffer *view)
         column->numbers = view->buf;
     else if (strcmp(format, "b") == 0)
         column->labels = view->buf;
+    else if (strchr("lq", *format) != NULL && view->itemsize == sizeof(int64_t))
+        column->integers = view->buf;
     else if (strchr("il", *format) != NULL && view->itemsize == sizeof(int32_t)) {
         if (count != KEY_ROWS * most || most < 1 || most > INT32_MAX / 2 || (most & (most - 1)) != 0) {
             PyErr_SetString(PyExc_ValueError, "an array of keys has five rows of a power of two");
@@ -505,7 +532,7 @@ static Py_ssize_t take_array(Column *column, const Py_buffer *view)
         column->most = count = most;
         memset(column->codes + 3 * most, 0, 2 * (size_t)most * sizeof(int32_t));
     } else {
-        PyErr_SetString(PyExc_TypeError, "a column is an array of float64, int8 or int32");
+        PyErr_SetString(PyExc_TypeError, "a column is an array of float64, int8, int64 or int32");
         return -1;
     }
     return count;
@@ -553,6 +580,7 @@ static PyObject *read_text(PyObject *module, PyObject *arguments)
         const uint8_t *start = data.buf, *text = start;
         reading.start = start;
         reading.end = start + data.len;
+        reading.stopped = -1;
         reading.delimiter = (uint8_t)delimiter;
         reading.decimal = (uint8_t)decimal;
         reading.stops['\0'] = reading.stops['"'] = reading.stops['\r'] = reading.stops['\n'] = 1;
@@ -560,7 +588,7 @@ static PyObject *read_text(PyObject *module, PyObject *arguments)
         reading.state = PyEval_SaveThread();
         Py_ssize_t blank = 0, count = rows(&reading, &text, &blank);
         PyEval_RestoreThread(reading.state);
-        result = Py_BuildValue("nnn", count, (Py_ssize_t)(text - start), count + blank);
+        result = Py_BuildValue("nnnn", count, (Py_ssize_t)(text - start), count + blank, reading.stopped);
     }
     for (int place = 0; place < reading.wanted; place++)
         PyBuffer_Release(views + place);
@@ -569,7 +597,8 @@ static PyObject *read_text(PyObject *module, PyObject *arguments)
 }
 
 PyDoc_STRVAR(read_doc, "read(data, delimiter, decimal, columns, /)\n--\n\n"
-                       "Read rows into arrays; return how many there are, and how many bytes and lines of data these take.");
+                       "Read rows into arrays; return how many there are, how many bytes and lines of data these take, and\n"
+                       "the place of the field at which the row after them is not certain, -1 where there is none.");
 
 /* Numbers as lines of text, as Python's repr has them: the shortest decimal number that is read as the same double, and
    of these the nearest; it has a point or an exponent, so that it is read as no integer.
@@ -767,7 +796,7 @@ static PyMethodDef methods[] = {
 /* Of what the functions take and return: `native` leaves out what was compiled of another version. */
 static int add_version(PyObject *module)
 {
-    return PyModule_AddIntConstant(module, "VERSION", 3);
+    return PyModule_AddIntConstant(module, "VERSION", 4);
 }
 
 static PyModuleDef_Slot slots[] = {{Py_mod_exec, (void *)add_version}, {0, NULL}};
