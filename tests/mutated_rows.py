@@ -127,7 +127,8 @@ def _check_bounds(rows: Damaged) -> None:
         shapes: list[Any] = [codes if kinds.get(name) == "i4" else most_rows for name in names]
         read = [(shape, kinds.get(name, "f8")) for name, shape in zip(names, shapes, strict=True)]
         arrays = tuple(None if kind is None else np.full(shape, -7, kind) for shape, kind in read)
-        count, size, _, stopped = reader.read(data, delimiter, rows.plan.reading.dialect.decimal, arrays)
+        count, size, _, stopped, is_ascii = reader.read(data, delimiter, rows.plan.reading.dialect.decimal, arrays)
         assert 0 <= count <= most_rows
         assert 0 <= size <= len(rows.text)
+        assert rows.text.isascii() <= is_ascii <= rows.text[:size].isascii()
         assert -1 <= stopped < (len(names) if size < len(rows.text) else 0)

@@ -45,8 +45,9 @@ def _read(data: bytes | NDArray[np.uint8], kinds: str = "dd", delimiter: str = "
     reader = native.fields()
     assert reader is not None
     arrays = [None if kind == "." else np.full(len(data) + 1, 9, kind) for kind in kinds]
-    count, size, lines, stopped = reader.read(data, delimiter, decimal, tuple(arrays))
+    count, size, lines, stopped, is_ascii = reader.read(data, delimiter, decimal, tuple(arrays))
     assert -1 <= stopped < (0 if size == len(data) else len(kinds))
+    assert bytes(data).isascii() <= is_ascii <= bytes(data[:size]).isascii()
     assert lines == len(bytes(data[:size]).splitlines())
     assert all((array[count:] == 9).all() for array in arrays if array is not None and size == len(data))
     return count, size, [array[:count].tolist() for array in arrays if array is not None]
@@ -150,7 +151,7 @@ def test_no_more_rows_are_read_than_the_shortest_array_holds() -> None:
     reader = native.fields()
     assert reader is not None
     columns = np.full(9, 9.0), np.full(9, 9.0)
-    assert reader.read(b"1,2\n" * 5, ",", ".", (columns[0][:3], columns[1])) == (3, 12, 3, -1)
+    assert reader.read(b"1,2\n" * 5, ",", ".", (columns[0][:3], columns[1])) == (3, 12, 3, -1, True)
     assert [column.tolist() for column in columns] == [[1] * 3 + [9] * 6, [2] * 3 + [9] * 6]
 
 
@@ -171,7 +172,7 @@ def test_the_field_at_which_a_row_is_not_certain_is_returned(row: bytes, place: 
     reader = native.fields()
     assert reader is not None
     columns = np.empty(3), np.empty(3, np.int64), None
-    assert reader.read(b"1,2,3\n" + row, ",", ".", columns) == (1, 6, 1, place)
+    assert reader.read(b"1,2,3\n" + row, ",", ".", columns)[:4] == (1, 6, 1, place)
 
 
 @each(

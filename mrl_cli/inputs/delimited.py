@@ -105,14 +105,7 @@ def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
     """Yield the shard's pairs as one batch, read as columns; the batch does not know its rows."""
     part: texts.TextPart = shard.part
     data = part.read(shard.source)
-    # A quote or a byte that is not text makes a number unreadable: it is looked for only where other cells may hold
-    # it, and where something could not be read.
-    only_numbers = not plan.columns.keys and len(set(part.layout.places.values())) == len(part.layout.names)
     try:
-        if not only_numbers:
-            check_range(data, part)
-            if not data.isascii():
-                data.decode("utf-8")
         if part.is_suspect:
             raise SuspectShardError
         batch, lines = _parsed(data, part, shard.source, plan)
@@ -248,6 +241,11 @@ def _parsed(data: bytes, part: texts.TextPart, source: Source, plan: Plan) -> tu
     if isinstance(read, int) and _is_bad_row(data[read : data.find(b"\n", read) + 1 or len(data)], part, source, plan):
         raise SuspectShardError
     if not isinstance(read, tuple):
+        # A quote or a byte that is not text makes a number unreadable: it is looked for only where other cells may hold
+        # it, and where something could not be read.
+        if plan.columns.keys or len(set(layout.places.values())) < len(layout.names):
+            check_range(data, part)
+            data.decode("utf-8")
         batch = _parsed_by_arrow(data, part, source, plan)
     else:
         columns, keys, lines = read

@@ -33,8 +33,8 @@ def plain_columns(
 
     Where something is not certainly a number by the rules of `cells`, where that row begins. None where another way has
     to read all rows: all or very many columns are wanted, one column as a number and as a key, or there is no row.
-    `places` says which field of a row each role is. `data` is UTF-8 where keys are wanted. Keys are integers where the
-    plan allows it and Python writes each of the block so, with 18 digits at most; else texts.
+    `places` says which field of a row each role is. Keys are integers where the plan allows it and Python writes all of
+    a column so, with 18 digits at most; else texts. Raises UnicodeDecodeError for rows that are not UTF-8.
     """
     if (wanted := asked(places, delimiter, plan)) is None:
         return None
@@ -47,7 +47,8 @@ def plain_columns(
         arrays: dict[int, NDArray[Any]] = {place: np.empty(most_rows, kind) for place, kind in kinds.items()}
         most_keys = 1 << most_rows.bit_length()  # more than rows
         arrays |= {place: np.empty((_KEY_ROWS, most_keys), np.int32) for place in texts}
-        count, size, lines, stopped = fields.read(data, delimiter, decimal, tuple(map(arrays.get, range(width))))
+        read = fields.read(data, delimiter, decimal, tuple(map(arrays.get, range(width))))
+        count, size, lines, stopped, is_ascii = read
         if kinds.get(stopped) is np.int64:  # a key there may be no integer
             del kinds[stopped]
             texts.add(stopped)
@@ -57,6 +58,8 @@ def plain_columns(
             break
     if size < len(data):
         return int(size)
+    if not is_ascii:
+        data.decode("utf-8")
     if count == 0:
         return None
     columns = {

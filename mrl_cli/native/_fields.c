@@ -1,11 +1,11 @@
-/* Rows of delimited text as arrays of numbers and of keys, integers or codes, and numbers as lines of text: the quick way
-   of reading and writing CSV and TSV.
+/* Rows of delimited text as arrays of numbers and of keys, integers or codes, and numbers as lines of text: the quick
+   way of reading and writing CSV and TSV.
 
    It accepts a row only where it is certain that the careful way (inputs/cells.py) reads the same numbers: digits with
-   at most one decimal point and an exponent, with blanks around them, and keys as they stand, without quotes; that
-   they are UTF-8 is for the caller to see. Keys read as integers are written as Python writes these, so that they stand
-   for their texts. At anything else it stops and says where. It allocates nothing, and holds the interpreter's lock only
-   for the few cells that it hands to the interpreter.
+   at most one decimal point and an exponent, with blanks around them, and keys as they stand, without quotes. Keys read
+   as integers are written as Python writes these, so that they stand for their texts. At anything else it stops and says
+   where. It says whether all it read is ASCII; that other fields are UTF-8 is for the caller to see. It allocates
+   nothing, and holds the interpreter's lock only for the few cells that it hands to the interpreter.
 
    A decimal number w * 10**q is rounded correctly to a double m * 2**p in one of three ways:
    1. An integer w below 2**53 is a double.
@@ -75,6 +75,7 @@ typedef struct {
     int wanted;
     Column columns[MOST_COLUMNS]; /* in the order of their places */
     uint8_t stops[256];           /* 1 for the bytes at which a field that is not wanted ends, or is not plain */
+    unsigned int beyond_ascii;    /* not 0 where a byte of fields that are no numbers, or one soon after, is no ASCII */
     Py_ssize_t stopped;           /* the place of the field at which a row is not certain, -1 before there is one */
     PyThreadState *state;         /* of the thread, while it does not hold the lock */
 } Reading;
@@ -354,7 +355,7 @@ static const uint8_t *label(Reading *reading, const uint8_t *text, int8_t *resul
 }
 
 /* Return where a byte is at which a field ends, or that is not plain; else the end of the text. */
-static const uint8_t *field_end(const Reading *reading, const uint8_t *text)
+static const uint8_t *field_end(Reading *reading, const uint8_t *text)
 {
 #ifdef __SSE2__
     const __m128i delimiter = _mm_set1_epi8((char)reading->delimiter), quote = _mm_set1_epi8('"');
@@ -364,12 +365,13 @@ static const uint8_t *field_end(const Reading *reading, const uint8_t *text)
         __m128i stops = _mm_or_si128(_mm_cmpeq_epi8(bytes, delimiter), _mm_cmpeq_epi8(bytes, feed));
         stops = _mm_or_si128(stops, _mm_or_si128(_mm_cmpeq_epi8(bytes, end_of_line), _mm_cmpeq_epi8(bytes, quote)));
         int are_stops = _mm_movemask_epi8(_mm_or_si128(stops, _mm_cmpeq_epi8(bytes, null)));
+        reading->beyond_ascii |= (unsigned int)_mm_movemask_epi8(bytes);
         if (are_stops != 0)
             return text + __builtin_ctz((unsigned int)are_stops);
     }
 #endif
-    while (text < reading->end && !reading->stops[*text])
-        text++;
+    for (; text < reading->end && !reading->stops[*text]; text++)
+        reading->beyond_ascii |= *text & 0x80;
     return text;
 }
 
@@ -405,7 +407,7 @@ static int are_same(const uint8_t *left, const uint8_t *right, Py_ssize_t size)
 }
 
 /* Read a key, whose code goes into a row. Return where it ends, NULL where it is too far away, or found too slowly. */
-static const uint8_t *key(const Reading *reading, Column *column, const uint8_t *text, Py_ssize_t row)
+static const uint8_t *key(Reading *reading, Column *column, const uint8_t *text, Py_ssize_t row)
 {
     const uint8_t *first = text;
     text = field_end(reading, text);
@@ -588,7 +590,8 @@ static PyObject *read_text(PyObject *module, PyObject *arguments)
         reading.state = PyEval_SaveThread();
         Py_ssize_t blank = 0, count = rows(&reading, &text, &blank);
         PyEval_RestoreThread(reading.state);
-        result = Py_BuildValue("nnnn", count, (Py_ssize_t)(text - start), count + blank, reading.stopped);
+        PyObject *is_ascii = reading.beyond_ascii == 0 ? Py_True : Py_False;
+        result = Py_BuildValue("nnnnO", count, (Py_ssize_t)(text - start), count + blank, reading.stopped, is_ascii);
     }
     for (int place = 0; place < reading.wanted; place++)
         PyBuffer_Release(views + place);
@@ -597,8 +600,9 @@ static PyObject *read_text(PyObject *module, PyObject *arguments)
 }
 
 PyDoc_STRVAR(read_doc, "read(data, delimiter, decimal, columns, /)\n--\n\n"
-                       "Read rows into arrays; return how many there are, how many bytes and lines of data these take, and\n"
-                       "the place of the field at which the row after them is not certain, -1 where there is none.");
+                       "Read rows into arrays; return how many there are, how many bytes and lines of data these take, the\n"
+                       "place of the field at which the row after them is not certain, -1 where there is none, and\n"
+                       "whether all of them is certainly ASCII.");
 
 /* Numbers as lines of text, as Python's repr has them: the shortest decimal number that is read as the same double, and
    of these the nearest; it has a point or an exponent, so that it is read as no integer.
