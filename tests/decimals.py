@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mrl_cli.arrow import texts_as_arrow
 from mrl_cli.inputs.cells import number_in
 from mrl_cli.model import Dialect
-from mrl_cli.native import LONGEST_LINE, fields
+from mrl_cli.native import fields, rows_text
 from mrl_cli.words import number_text
 
 if TYPE_CHECKING:
@@ -246,20 +247,18 @@ def doubles_of(cells: Sequence[str]) -> NDArray[np.float64]:
         return np.concatenate([numbers, np.nextafter(numbers, -np.inf), np.nextafter(numbers, np.inf)])
 
 
-def wrongly_written(numbers: NDArray[np.float64], room: int | None = None) -> list[float]:
-    """Return the doubles that the compiled writer does not write as it should.
+def wrongly_written(numbers: NDArray[np.float64]) -> list[float]:
+    """Return the doubles that the compiled writer does not write as it should, beside their bits and text of its own.
 
-    In `room` bytes (by default enough for all) it writes as many as fit.
+    The room is just what it asks for.
     """
-    compiled = fields()
-    assert compiled is not None
-    text = np.empty(LONGEST_LINE * numbers.size if room is None else room, np.uint8)
-    count, size = compiled.write(numbers, text)
-    lines = bytes(text[:size]).decode().split("\n")
+    bits, texts = numbers.view(np.int64), [str(bit)[:3] for bit in numbers.view(np.int64).tolist()]
+    written = rows_text([numbers, ",", bits, ";", texts_as_arrow(texts), "\n"])
+    assert written is not None
+    lines = written.tobytes().decode().split("\n")
     assert lines.pop() == ""
-    assert count == numbers.size or text.size - size < LONGEST_LINE
-    written = zip(numbers[:count].tolist(), lines, strict=True)
-    return [number for number, line in written if number_text(number) != line]
+    rows = zip(numbers.tolist(), bits.tolist(), texts, lines, strict=True)
+    return [number for number, bit, text, line in rows if f"{number_text(number)},{bit};{text}" != line]
 
 
 def main() -> int:

@@ -67,7 +67,7 @@ def fuzz(seconds: float, seed: int) -> None:
                 raise
         texts = [kind(random) for kind in KINDS for _ in range(CASES // 50)]
         doubles = doubles_of(texts)
-        badly_written = wrongly_written(doubles, room=random.randrange(60) + 20 * doubles.size)
+        badly_written = wrongly_written(doubles)
         texts += [nearly_a_number(random) for _ in range(CASES)]
         wrong = wrong_cells(texts)
         keys = [nearly_an_integer(random) for _ in range(CASES)] + texts[-CASES:]

@@ -1,4 +1,4 @@
-"""Losses as lines of text: the compiled writer, pyarrow and `repr` agree, digit by digit; nothing beyond its buffer."""
+"""Rows as text: the compiled writer, pyarrow and `repr` agree, digit by digit; nothing is written beyond its buffer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mrl_cli import native
-from mrl_cli.native import LONGEST_LINE
+from mrl_cli.native import LONGEST_NUMBER, MOST_PIECES, ROOM, rows_text
 from mrl_cli.reductions.rows import CsvWriter
 from mrl_cli.words import number_text
 from tests.decimals import KINDS, doubles_of, wrongly_written
@@ -48,23 +48,19 @@ LINES = {
 }
 
 
-def _written(numbers: NDArray[np.float64], size: int) -> tuple[int, bytes]:
-    """Return how many numbers fit in a buffer of this size, and the text; nothing may be written beside it."""
-    compiled = native.fields()
-    assert compiled is not None
-    memory = np.full(size + 200, 7, np.uint8)
-    count, used = compiled.write(numbers, memory[100 : 100 + size])
-    assert used <= size
-    assert (np.delete(memory, np.s_[100 : 100 + size]) == 7).all()
-    return count, memory[100 : 100 + used].tobytes()
+def _written(numbers: NDArray[np.float64]) -> bytes:
+    """Return numbers as lines."""
+    text = native.number_lines(numbers)
+    assert text is not None
+    return text.tobytes()
 
 
 def test_forms_of_numbers() -> None:
     numbers, lines = [0.0, -0.0, *LINES], ["0.0", "-0.0", *LINES.values()]  # as keys of a dictionary zeros are one
     text = "".join(f"{line}\n" for line in lines)
-    assert _written(np.array(numbers), LONGEST_LINE * len(numbers)) == (len(numbers), text.encode())
+    assert _written(np.array(numbers)) == text.encode()
     assert [number_text(number) for number in numbers] == lines
-    assert max(map(len, lines)) + 1 == LONGEST_LINE
+    assert max(map(len, lines)) == LONGEST_NUMBER
 
 
 def test_doubles_of_every_kind_are_written_as_python_writes_them() -> None:
@@ -76,54 +72,113 @@ def test_doubles_of_every_kind_are_written_as_python_writes_them() -> None:
 def test_doubles_are_written_alike_without_the_compiled_part() -> None:
     random = Random(8)
     numbers = doubles_of([kind(random) for kind in KINDS for _ in range(50 * KINDS[kind])])
-    _, text = _written(numbers, LONGEST_LINE * numbers.size)
     table = pa.table({"loss": numbers})
-    assert CsvWriter(None, bare=True).encode_table(table, "pairs.csv")[1].to_pybytes() == text  # type: ignore[arg-type]
+    by_arrow = CsvWriter(None, bare=True).encode_table(table, "pairs.csv")[1].to_pybytes()  # type: ignore[arg-type]
+    assert by_arrow == _written(numbers)
 
 
 def test_wrong_lines_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Careless:
-        def write(self, numbers: NDArray[np.float64], out: NDArray[np.uint8]) -> tuple[int, int]:
-            text = "".join(f"{number:.16g}\n" for number in numbers).encode()
-            out[: len(text)] = np.frombuffer(text, np.uint8)
-            return numbers.size, len(text)
+    def careless(pieces: list[Any]) -> NDArray[np.uint8]:
+        numbers, _, bits, _, texts, _ = pieces
+        rows = zip(numbers, bits, texts.to_pylist(), strict=True)
+        return np.frombuffer("".join(f"{number:.16g},{bit};{text}\n" for number, bit, text in rows).encode(), np.uint8)
 
-    monkeypatch.setattr("tests.decimals.fields", Careless)
-    assert wrongly_written(np.array([0.5, 0.1 + 0.2, 3.0])) == [0.1 + 0.2, 3.0]
+    monkeypatch.setattr("tests.decimals.rows_text", careless)
+    assert wrongly_written(np.array([0.5, 0.1 + 0.2, 2.5])) == [0.1 + 0.2]
 
 
-def test_nothing_is_written_beyond_the_buffer() -> None:
-    numbers = np.array([-1.2345678901234567e-06, 0.5, 0.0, -np.inf, 1e22, 1 / 3] * 2)
-    _, whole = _written(numbers, 1000)
-    ends = [place + 1 for place, byte in enumerate(whole) if byte == ord("\n")]
-    for size in range(len(whole) + 1):
-        fitting = sum(end <= size for end in ends)
-        assert _written(numbers, size) == (fitting, whole[: ends[fitting - 1] if fitting else 0])
+LONGEST = np.array([-1.2345678901234567e-306, 0.5, -np.inf, 0.0])
+LEAST, GREATEST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
+PIECES: list[Any] = [
+    "a",
+    LONGEST,
+    "",
+    np.array([LEAST, GREATEST, 0, -1]),
+    pa.array(["not", "", "ü\n", "of these", "0", "not"])[1:5],
+    "\t",
+    pa.array([""] * 4),
+    LONGEST[::-1],
+    "\n",
+]
+ROWS = (
+    f"a-1.2345678901234567e-306{LEAST}\t0.0\n"
+    f"a0.5{GREATEST}ü\n\t-Infinity\n"
+    "a-Infinity0of these\t0.5\n"
+    "a0.0-10\t-1.2345678901234567e-306\n"
+)
+
+
+def test_pieces_of_rows_follow_one_another() -> None:
+    written = rows_text(PIECES)
+    assert written is not None
+    assert written.tobytes().decode() == ROWS
+    assert rows_text([np.empty(0), "\n"]).tobytes() == b""  # type: ignore[union-attr]
+    assert rows_text([np.array([1, 2], np.int32), np.array([0.5, 1.5], np.float32)]).tobytes() == b"10.521.5"  # type: ignore[union-attr]
+
+
+def test_nothing_is_written_beside_the_room() -> None:
+    asked = []
+
+    def room(size: int) -> NDArray[np.uint8]:
+        asked.append(np.full(size + 200, 7, np.uint8))
+        return asked[-1][100 : 100 + size]
+
+    for pieces in (PIECES, [LONGEST[:1]], [np.array([LEAST])], [pa.array(["text"])]):
+        rows_text(pieces, room)
+        (memory,) = asked
+        assert (memory[:100] == 7).all()
+        assert (memory[-100:] == 7).all()
+        asked.clear()
+
+
+def test_rows_of_very_many_pieces_are_left_to_arrow() -> None:
+    most = [*[np.array([0.5])] * MOST_PIECES]
+    assert rows_text(most).tobytes() == b"0.5" * MOST_PIECES  # type: ignore[union-attr]
+    assert rows_text([*most, "\n"]) is None
 
 
 def test_numbers_that_are_not_aligned_are_written() -> None:
     compiled = native.fields()
     assert compiled is not None
-    numbers, text = memoryview(b"\0" + np.array([0.5, 1 / 3]).tobytes())[1:].cast("d"), bytearray(100)
-    assert compiled.write(numbers, text) == (2, 23)
+    numbers, text = memoryview(b"\0" + np.array([0.5, 1 / 3]).tobytes())[1:].cast("d"), bytearray(200)
+    assert compiled.write((numbers, b"\n"), text) == 23
     assert text[:23] == b"0.5\n0.3333333333333333\n"
 
 
+TWO = np.zeros(2)
+ENDS = np.array([0, 1, 2], np.int32)
+
+
 @pytest.mark.parametrize(
-    ("numbers", "out", "error"),
+    ("pieces", "size", "error"),
     [
-        (np.empty(2, np.float32), np.empty(99, np.uint8), TypeError),
-        (np.empty(2, ">f8"), np.empty(99, np.uint8), TypeError),
-        (np.empty(4)[::2], np.empty(99, np.uint8), ValueError),
-        (np.empty(2), bytes(99), TypeError),
-        (0.5, np.empty(99, np.uint8), TypeError),
+        ([TWO], 200, TypeError),  # a tuple is wanted
+        ((np.empty(2, np.float32),), 200, TypeError),
+        ((np.empty(2, ">f8"),), 200, TypeError),
+        ((np.empty(4)[::2],), 200, ValueError),
+        ((0.5,), 200, TypeError),
+        (("text",), 200, TypeError),
+        (((ENDS,),), 200, TypeError),
+        (((ENDS, "text"),), 200, TypeError),
+        (((TWO, b"text"),), 200, TypeError),
+        (((ENDS[:0], b"text"),), 200, ValueError),
+        ((TWO, np.zeros(3, int)), 200, ValueError),
+        (((ENDS, b"t"),), 200, ValueError),  # ends beyond the text
+        (((-ENDS, b"text"),), 200, ValueError),
+        (((ENDS[::-1].copy(), b"text"),), 200, ValueError),
+        ((TWO, *[b","] * MOST_PIECES), 500, ValueError),
+        ((TWO,), 2 * (LONGEST_NUMBER + 1) + ROOM - 1, ValueError),
+        ((TWO, b"four"), 2 * (LONGEST_NUMBER + 5) + ROOM - 1, ValueError),
+        (((ENDS, b"text"),), 2 + 4 + ROOM - 1, ValueError),
     ],
 )
-def test_arrays_that_cannot_be_written_are_refused(numbers: Any, out: Any, error: type[Exception]) -> None:
+def test_what_cannot_be_written_is_refused(pieces: Any, size: int, error: type[Exception]) -> None:
     compiled = native.fields()
     assert compiled is not None
     with pytest.raises((error, BufferError)):
-        compiled.write(numbers, out)
+        compiled.write(pieces, np.empty(size, np.uint8))
+    with pytest.raises((TypeError, BufferError)):
+        compiled.write((TWO,), bytes(200))
 
 
 def _least_residues(factor: int, modulus: int, most: int) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""The compiled reader of plain CSV and TSV, which writes losses as text too.
+"""The compiled reader of plain CSV and TSV, which writes rows as text too.
 
 It may be absent: pyarrow reads the same numbers then, and the same text is written.
 It is absent where the package was installed without a C compiler, or with MRL_NATIVE=0, and in a checkout where it was
@@ -16,6 +16,7 @@ from mrl_cli.errors import MachineError, UsageError
 from mrl_cli.words import harmless, number_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from types import ModuleType
 
     import numpy as np
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 VARIABLE = "MRL_NATIVE"
-VERSION = 4  # of what the functions of _fields.c take and return
+VERSION = 5  # of what the functions of _fields.c take and return
 _DOUBLE_BYTES = 8
 _ALIKE_FROM, _ALIKE_TO = 1e-4, 1e9  # between these, floats that are not whole are written alike by Python and Arrow
-LONGEST_LINE = 25  # bytes of -1.7976931348623157e+308 and a line end
+LONGEST_NUMBER = 24  # bytes of -1.7976931348623157e+308; an integer has fewer
+MOST_PIECES = 128  # of a row
+ROOM = 48  # bytes that are written beyond the last number at most, see _fields.c
 
 
 @cache
@@ -60,14 +63,46 @@ def csv_reader_name() -> str:
 
 def number_lines(numbers: NDArray[Any]) -> NDArray[np.uint8] | None:
     """Return numbers, of shape (n,), as lines, each as `number_text` has it; None without the compiled part."""
-    compiled = fields()
-    if compiled is None:
-        return None
     import numpy as np  # the name of the reader is told without it
 
-    text = np.empty(LONGEST_LINE * numbers.size, np.uint8)
-    _, size = compiled.write(np.ascontiguousarray(numbers, np.float64), text)
-    return text[:size]
+    return rows_text([np.ascontiguousarray(numbers, np.float64), "\n"])
+
+
+def rows_text(
+    pieces: Sequence[Any], room: Callable[[int], NDArray[np.uint8]] | None = None
+) -> NDArray[np.uint8] | None:
+    """Return rows as text in UTF-8, which have these pieces one after the other; None without the compiled part.
+
+    A piece is a text that is in all rows, or has a place for every row: an array of float64, each as `number_text` has
+    it, or of int64, or Arrow strings without nulls. `room` makes an array for so many bytes, else there is a new one.
+    """
+    if (compiled := fields()) is None or len(pieces) > MOST_PIECES:
+        return None
+    import numpy as np
+
+    plain: list[Any] = []
+    rows, bytes_of_row, bytes_of_texts = 0, 1, ROOM
+    for piece in pieces:
+        if isinstance(piece, str):
+            plain.append(piece.encode())
+            bytes_of_row += len(plain[-1])
+            continue
+        rows = len(piece)
+        if isinstance(piece, np.ndarray):
+            plain.append(np.ascontiguousarray(piece, np.float64 if piece.dtype.kind == "f" else np.int64))
+            bytes_of_row += LONGEST_NUMBER
+        else:
+            _, ends, data = piece.buffers()
+            plain.append((np.frombuffer(ends, np.int32)[piece.offset : piece.offset + rows + 1], data or b""))
+            bytes_of_texts += len(plain[-1][1])
+    out = (room or _new_room)(rows * bytes_of_row + bytes_of_texts)
+    return out[: compiled.write(tuple(plain), out)]
+
+
+def _new_room(size: int) -> NDArray[np.uint8]:
+    import numpy as np
+
+    return np.empty(size, np.uint8)
 
 
 def float_texts(column: pa.Array) -> pa.Array:

@@ -1,5 +1,5 @@
-/* Rows of delimited text as arrays of numbers and of keys, integers or codes, and numbers as lines of text: the quick
-   way of reading and writing CSV and TSV.
+/* Rows of delimited text as arrays of numbers and of keys, integers or codes, and such rows as text: the quick way of
+   reading and writing CSV and TSV.
 
    It accepts a row only where it is certain that the careful way (inputs/cells.py) reads the same numbers: digits with
    at most one decimal point and an exponent, with blanks around them, and keys as they stand, without quotes. Keys read
@@ -604,7 +604,7 @@ PyDoc_STRVAR(read_doc, "read(data, delimiter, decimal, columns, /)\n--\n\n"
                        "place of the field at which the row after them is not certain, -1 where there is none, and\n"
                        "whether all of them is certainly ASCII.");
 
-/* Numbers as lines of text, as Python's repr has them: the shortest decimal number that is read as the same double, and
+/* Rows as text, with numbers as Python's repr has them: the shortest decimal number that is read as the same double, and
    of these the nearest; it has a point or an exponent, so that it is read as no integer.
 
    A double c * 2**q stands for all numbers between the points halfway to its neighbours. With k the floor of q*log10(2)
@@ -617,7 +617,10 @@ enum {
     DIGITS = 17,         /* of the longest */
     LEAST_PLAIN = -4,    /* the powers of ten of the first digit that are written without an exponent: from this */
     BEYOND_PLAIN = 16,   /* and below this one */
-    LINE_ROOM = 48,      /* the longest line, and what is written beyond its end */
+    NUMBER_LENGTH = 24,  /* of the longest text, and of that of an */
+    INTEGER_LENGTH = 20,
+    NUMBER_ROOM = 48,    /* the longest text, and what is written beyond its end */
+    MOST_PIECES = 128,   /* of a row */
     FRACTION_BITS = 52   /* of a double */
 };
 
@@ -682,7 +685,7 @@ static uint64_t shortest(uint64_t bits, int *power)
 }
 
 /* Write digits with the point where it belongs, or an exponent; `power` is that of ten of the first of them. Return the
-   end of the text. More bytes than that are written: LINE_ROOM at most. */
+   end of the text. More bytes than that are written: NUMBER_ROOM at most. */
 static uint8_t *decimal_text(uint8_t *text, const uint8_t *digits, int count, int power)
 {
     if (power >= LEAST_PLAIN && power < 0) {
@@ -707,23 +710,23 @@ static uint8_t *decimal_text(uint8_t *text, const uint8_t *digits, int count, in
     return text;
 }
 
-/* Write a number and a line end; return the end. More bytes than that are written: LINE_ROOM at most. */
-static uint8_t *number_line(uint8_t *text, double number)
+/* Write a number; return the end. More bytes than that are written: NUMBER_ROOM at most. */
+static uint8_t *number_text(uint8_t *text, double number)
 {
     uint64_t bits;
     memcpy(&bits, &number, sizeof bits);
     int is_negative = (int)(bits >> 63);
     bits &= UINT64_MAX >> 1;
     if (bits >= INFINITE_BITS) {
-        const char *name = bits > INFINITE_BITS ? "NaN\n" : is_negative ? "-Infinity\n" : "Infinity\n";
+        const char *name = bits > INFINITE_BITS ? "NaN" : is_negative ? "-Infinity" : "Infinity";
         memcpy(text, name, strlen(name));
         return text + strlen(name);
     }
     *text = '-';
     text += is_negative;
     if (bits == 0) {
-        memcpy(text, "0.0\n", 4);
-        return text + 4;
+        memcpy(text, "0.0", 3);
+        return text + 3;
     }
     int power;
     uint64_t whole = shortest(bits, &power);
@@ -741,66 +744,188 @@ static uint8_t *number_line(uint8_t *text, double number)
     store_eight(digits + 1, upper | ZEROS);
     store_eight(digits + 9, lower | ZEROS);
     memset(digits + DIGITS, '0', sizeof digits - DIGITS);
-    text = decimal_text(text, digits, count, power + DIGITS - 1);
-    *text = '\n';
-    return text + 1;
+    return decimal_text(text, digits, count, power + DIGITS - 1);
 }
 
-/* Write numbers as lines until one does not fit. Set `text` to the end; return how many were written. */
-static Py_ssize_t lines(const uint8_t *numbers, Py_ssize_t count, uint8_t **text, const uint8_t *end)
+/* Write an integer; return the end. */
+static uint8_t *integer_text(uint8_t *text, int64_t number)
 {
-    Py_ssize_t done = 0;
-    for (double number; done < count; done++) {
-        memcpy(&number, numbers + done * (Py_ssize_t)sizeof number, sizeof number);
-        if (end - *text >= LINE_ROOM) {
-            *text = number_line(*text, number);
-            continue;
-        }
-        uint8_t line[LINE_ROOM];
-        Py_ssize_t size = number_line(line, number) - line;
-        if (size > end - *text)
-            break;
-        memcpy(*text, line, (size_t)size);
-        *text += size;
+    uint8_t digits[INTEGER_LENGTH], *first = digits + sizeof digits;
+    uint64_t size = number < 0 ? -(uint64_t)number : (uint64_t)number;
+    *text = '-';
+    text += number < 0;
+    do {
+        *--first = (uint8_t)('0' + size % 10);
+        size /= 10;
+    } while (size != 0);
+    size_t count = (size_t)(digits + sizeof digits - first);
+    memcpy(text, first, count);
+    return text + count;
+}
+
+/* What every row has at one place: a number or an integer of its own, a text of its own, data[ends[row]] to
+   data[ends[row + 1]], or the same text. All but one of the arrays are NULL. */
+typedef struct {
+    const uint8_t *numbers, *integers, *ends, *data;
+    Py_ssize_t size; /* of the data */
+} Piece;
+
+/* Write a piece of a row; return the end, NULL where its text does not lie in the data. */
+static uint8_t *piece_text(uint8_t *text, const Piece *piece, Py_ssize_t row)
+{
+    if (piece->numbers != NULL) {
+        double number;
+        memcpy(&number, piece->numbers + row * (Py_ssize_t)sizeof number, sizeof number);
+        return number_text(text, number);
     }
-    return done;
+    if (piece->integers != NULL) {
+        int64_t number;
+        memcpy(&number, piece->integers + row * (Py_ssize_t)sizeof number, sizeof number);
+        return integer_text(text, number);
+    }
+    Py_ssize_t start = 0, stop = piece->size;
+    if (piece->ends != NULL) {
+        int32_t edges[2];
+        memcpy(edges, piece->ends + row * (Py_ssize_t)sizeof *edges, sizeof edges);
+        start = edges[0];
+        stop = edges[1];
+        if (start < 0 || stop < start || stop > piece->size)
+            return NULL;
+    }
+    memcpy(text, piece->data + start, (size_t)(stop - start));
+    return text + (stop - start);
 }
 
-static PyObject *write_lines(PyObject *module, PyObject *arguments)
+/* The pieces of a row, and of how many bytes at most a row is, but for texts of its own. */
+typedef struct {
+    int count, views_count;
+    Piece pieces[MOST_PIECES];
+    Py_buffer views[2 * MOST_PIECES];
+    Py_ssize_t rows; /* -1 while that is not known */
+    Py_ssize_t row_room, text_room;
+} Writing;
+
+/* Take a buffer of one of these formats, all of whose items have one size. Return NULL, with the error set, where it is
+   another. */
+static const Py_buffer *take_view(Writing *writing, PyObject *array, const char *formats, Py_ssize_t item_size)
 {
-    Py_buffer out, numbers;
-    PyObject *array, *result = NULL;
-    (void)module;
-    if (!PyArg_ParseTuple(arguments, "Ow*:write", &array, &out))
+    Py_buffer *view = writing->views + writing->views_count;
+    if (PyObject_GetBuffer(array, view, PyBUF_CONTIG_RO | PyBUF_FORMAT) < 0)
         return NULL;
-    if (PyObject_GetBuffer(array, &numbers, PyBUF_CONTIG_RO | PyBUF_FORMAT) == 0) {
-        if (numbers.format == NULL || strcmp(numbers.format, "d") != 0) {
-            PyErr_SetString(PyExc_TypeError, "numbers are an array of float64");
-        } else {
-            uint8_t *start = out.buf, *text = start;
-            PyThreadState *state = PyEval_SaveThread();
-            Py_ssize_t count = lines(numbers.buf, numbers.len / numbers.itemsize, &text, start + out.len);
-            PyEval_RestoreThread(state);
-            result = Py_BuildValue("nn", count, (Py_ssize_t)(text - start));
-        }
-        PyBuffer_Release(&numbers);
+    writing->views_count++;
+    const char *format = view->format == NULL ? "B" : view->format;
+    if (strlen(format) == 1 && strchr(formats, *format) != NULL && view->itemsize == item_size)
+        return view;
+    PyErr_SetString(PyExc_TypeError, "a piece is bytes, an array of float64 or int64, or int32 ends and bytes");
+    return NULL;
+}
+
+/* Take a piece. Return 0, with the error set, where it is none. */
+static int take_piece(Writing *writing, PyObject *object)
+{
+    if (writing->count == MOST_PIECES) {
+        PyErr_SetString(PyExc_ValueError, "too many pieces");
+        return 0;
     }
+    Piece *piece = writing->pieces + writing->count++;
+    const Py_buffer *view;
+    Py_ssize_t rows;
+    if (PyBytes_Check(object)) {
+        if ((view = take_view(writing, object, "B", 1)) == NULL)
+            return 0;
+        piece->data = view->buf;
+        piece->size = view->len;
+        writing->row_room += view->len;
+        return 1;
+    }
+    if (PyTuple_Check(object)) {
+        PyObject *ends, *data;
+        if (!PyArg_ParseTuple(object, "OO", &ends, &data) || (view = take_view(writing, ends, "il", 4)) == NULL)
+            return 0;
+        piece->ends = view->buf;
+        rows = view->len / 4 - 1;
+        if ((view = take_view(writing, data, "Bbc", 1)) == NULL)
+            return 0;
+        piece->data = view->buf;
+        piece->size = view->len;
+        writing->text_room += view->len;
+    } else {
+        if ((view = take_view(writing, object, "dlq", 8)) == NULL)
+            return 0;
+        rows = view->len / 8;
+        if (*view->format == 'd')
+            piece->numbers = view->buf;
+        else
+            piece->integers = view->buf;
+        writing->row_room += *view->format == 'd' ? NUMBER_LENGTH : INTEGER_LENGTH;
+    }
+    if (writing->rows < 0)
+        writing->rows = rows;
+    if (rows >= 0 && rows == writing->rows)
+        return 1;
+    PyErr_SetString(PyExc_ValueError, "all pieces have a place for every row");
+    return 0;
+}
+
+/* Write rows. Return the end, NULL where a text does not lie in its data. */
+static uint8_t *rows_text(uint8_t *text, const Writing *writing)
+{
+    for (Py_ssize_t row = 0; row < writing->rows; row++)
+        for (int place = 0; place < writing->count; place++) {
+            text = piece_text(text, writing->pieces + place, row);
+            if (text == NULL)
+                return NULL;
+        }
+    return text;
+}
+
+/* Return whether rows fit in so many bytes. */
+static int fit(const Writing *writing, Py_ssize_t size)
+{
+    size -= NUMBER_ROOM;
+    return size >= writing->text_room && (size - writing->text_room) / (writing->row_room + 1) >= writing->rows;
+}
+
+static PyObject *write_rows(PyObject *module, PyObject *arguments)
+{
+    Py_buffer out;
+    PyObject *pieces, *result = NULL;
+    Writing writing = {.rows = -1};
+    int are_pieces = 1;
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "O!w*:write", &PyTuple_Type, &pieces, &out))
+        return NULL;
+    for (Py_ssize_t place = 0; are_pieces && place < PyTuple_Size(pieces); place++)
+        are_pieces = take_piece(&writing, PyTuple_GetItem(pieces, place));
+    if (are_pieces && fit(&writing, out.len)) {
+        PyThreadState *state = PyEval_SaveThread();
+        uint8_t *end = rows_text(out.buf, &writing);
+        PyEval_RestoreThread(state);
+        if (end != NULL)
+            result = PyLong_FromSsize_t(end - (uint8_t *)out.buf);
+        else
+            PyErr_SetString(PyExc_ValueError, "a text does not lie in its data");
+    } else if (are_pieces) {
+        PyErr_SetString(PyExc_ValueError, "too little room");
+    }
+    for (int place = 0; place < writing.views_count; place++)
+        PyBuffer_Release(writing.views + place);
     PyBuffer_Release(&out);
     return result;
 }
 
-PyDoc_STRVAR(write_doc, "write(numbers, out, /)\n--\n\n"
-                        "Write float64 numbers as lines of text; return how many fit, and how many bytes these take.");
+PyDoc_STRVAR(write_doc, "write(pieces, out, /)\n--\n\n"
+                        "Write rows, each of which has these pieces one after the other; return how many bytes they take.");
 
 static PyMethodDef methods[] = {
     {"read", read_text, METH_VARARGS, read_doc},
-    {"write", write_lines, METH_VARARGS, write_doc},
+    {"write", write_rows, METH_VARARGS, write_doc},
     {NULL, NULL, 0, NULL},
 };
 /* Of what the functions take and return: `native` leaves out what was compiled of another version. */
 static int add_version(PyObject *module)
 {
-    return PyModule_AddIntConstant(module, "VERSION", 4);
+    return PyModule_AddIntConstant(module, "VERSION", 5);
 }
 
 static PyModuleDef_Slot slots[] = {{Py_mod_exec, (void *)add_version}, {0, NULL}};

@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 import re
 from collections import deque
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mrl_cli import native
 from mrl_cli.arrow import as_arrow, chosen_texts, joined, text_of, texts_as_arrow, texts_of, written
+from mrl_cli.exact.blocks import Scratch
 from mrl_cli.words import NOT_FINITE, csv_lines, number_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import pyarrow as pa
     from numpy.typing import NDArray
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from mrl_cli.reports.base import RowColumns
 
 MAKERS = 2  # threads that make lines: more wait for the figures
+
+_ROOM = Scratch(dtype=np.uint8)
 
 
 def delimited_lines(rows: RowColumns, delimiter: str) -> Iterator[str]:
@@ -32,15 +35,15 @@ def delimited_lines(rows: RowColumns, delimiter: str) -> Iterator[str]:
     def quoted(text: str) -> str:
         return csv_lines([[text, ""]], delimiter)[: -len(delimiter) - 1]
 
-    def cells(column: Any) -> pa.Array | str:
+    def cells(column: Any) -> Any:
         if isinstance(column, np.ndarray):
-            return number_texts(column)
+            return column
         if not hasattr(column, "type"):
             return quoted("" if column is None else number_text(column))
         return _written(column, needs_quotes, quoted)
 
     def lines(columns: list[Any]) -> str:
-        return text_of(joined([joined(list(map(cells, columns)), delimiter), "\n"]))
+        return _rows_text(list(map(cells, columns)), delimiter, "\n")
 
     return _made_ahead(lines, rows.blocks)
 
@@ -54,15 +57,15 @@ def json_lines(rows: RowColumns) -> Iterator[str]:
     def dumped(text: str) -> str:
         return json.dumps(text, ensure_ascii=False)
 
-    def json_numbers(column: NDArray[Any], is_finite: NDArray[np.bool_] | None) -> pa.Array:
-        texts = number_texts(column)
+    def json_numbers(column: NDArray[Any], is_finite: NDArray[np.bool_] | None) -> Any:
         if is_finite is None:
-            return texts
+            return column
+        texts = number_texts(column)
         places = np.where(is_finite, np.arange(column.size), column.size)
         return chosen_texts([texts, texts_as_arrow(["null"])], places)
 
     def lines(columns: list[Any]) -> str:
-        pieces: list[pa.Array | str] = []
+        pieces: list[Any] = []
         numbers = {n: column for n, column in zip(rows.names, columns, strict=True) if isinstance(column, np.ndarray)}
         masks = {name: mask for name, column in numbers.items() if not (mask := np.isfinite(column)).all()}
         for name, column in zip(rows.names, columns, strict=True):
@@ -72,7 +75,7 @@ def json_lines(rows: RowColumns) -> Iterator[str]:
             else:
                 pieces += ['"', _written(column, needs_escapes, lambda text: dumped(text)[1:-1]), '"']
         ends = texts_as_arrow(_ends({name: numbers[name] for name in masks})) if masks else "}\n"
-        return text_of(joined([*pieces, ends]))
+        return _rows_text([*pieces, ends])
 
     return _made_ahead(lines, rows.blocks)
 
@@ -103,6 +106,21 @@ def _made_ahead(lines: Callable[[list[Any]], str], blocks: Iterable[list[Any]]) 
                 yield made.popleft().result()
         while made:
             yield made.popleft().result()
+
+
+def _rows_text(pieces: Sequence[Any], separator: str = "", end: str = "") -> str:
+    """Return the text of rows: of arrays of numbers, Arrow strings and what is in all rows, and between them that."""
+    flat: list[Any] = []
+    for piece in chain(*((piece, separator) for piece in pieces[:-1]), [pieces[-1], end]):
+        if isinstance(piece, str) and flat and isinstance(flat[-1], str):
+            flat[-1] += piece
+        elif not isinstance(piece, str) or piece:
+            flat.append(piece)
+    text = native.rows_text(flat, _ROOM.of)
+    if text is not None:
+        return str(text.data, "utf-8")
+    texts = [number_texts(piece) if isinstance(piece, np.ndarray) else piece for piece in pieces]
+    return text_of(joined([joined(texts, separator), end]))
 
 
 def _written(texts: pa.Array, needs_change: Callable[[str], Any], changed: Callable[[str], str]) -> pa.Array:
