@@ -158,6 +158,13 @@ os.fork = fork
 WITH_A_THREAD = "import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()"
 LARGE_ONLY = "child.BYTES_EACH = 1 << 20"
 LARGE_REPLIES = "child.MOST_REPLY_BYTES = 10"
+OUTGROWN = """\
+from mrl_cli.reductions.totals import TotalsReduction
+def packed(self, state):
+    open("packed", "w").close()  # in vain
+    return state
+TotalsReduction.outgrows, TotalsReduction.packed = (lambda self, state: True), packed
+"""
 FEW_DESCRIPTORS = """\
 import resource
 resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
@@ -183,14 +190,15 @@ def _of_one_process() -> Any:
 
 @each(
     "before",
-    [KILLED, NO_MORE, WITH_A_THREAD, LARGE_ONLY, LARGE_REPLIES, FEW_DESCRIPTORS, NOBODY_WAITS, NO_THREAD],
+    [KILLED, NO_MORE, WITH_A_THREAD, LARGE_ONLY, LARGE_REPLIES, OUTGROWN, FEW_DESCRIPTORS, NOBODY_WAITS, NO_THREAD],
 )
 def test_run_goes_on_whatever_becomes_of_children(before: str, tmp_path: Path) -> None:
     _csv(tmp_path / "a.csv", _rows(300))
     found, by_children, here, is_left = _run(["compute", "a.csv", *REPORT], before, folder=tmp_path)
     assert found == _of_one_process()
     assert (by_children > 0) == (before in (KILLED, NO_MORE, NOBODY_WAITS, NO_THREAD))
-    assert (here > 0) == (before in (KILLED, LARGE_REPLIES))
+    assert (here > 0) == (before in (KILLED, LARGE_REPLIES, OUTGROWN))
+    assert not (tmp_path / "packed").exists()
     assert not is_left
 
 

@@ -103,7 +103,8 @@ def report_under(plan: Plan) -> ComputeReport:
     totals = Totals(loss_sum=ExactSum(), correct=1, weight_sum=ExactSum() if plan.has_weights else None)
     ledger = Ledger() if plan.key_roles else None
     if ledger is not None:
-        ledger.add(LedgerRows.of([pa.array(["k"])] * len(plan.key_roles), np.zeros(1), np.array([BEYOND], np.uint8)))
+        columns = [pa.array(["k"])] * len(plan.key_roles)
+        ledger.add(LedgerRows.of(columns, np.zeros(1), np.array([BEYOND], np.uint8)).summed())
     return compute_report(Counts(), totals, plan, ledger=ledger)
 
 

@@ -175,6 +175,8 @@ def _measured(shard: Shard, place: int, source: Source, job: Job, footers: dict[
                 footers[place] = next(shards_of((source,), job.plan)).part.shared
             shard = shard._replace(part=shard.part._replace(shared=footers[place]))
         part = quick_part(shard._replace(source=source), job)
+        if any(one.outgrows(state) for one, state in zip(job.reductions, part.states, strict=True)):
+            return _TOO_LARGE
         states = [one.packed(state) for one, state in zip(job.reductions, part.states, strict=True)]
     except Exception:  # noqa: BLE001 (it is met again where it can be told)
         return None

@@ -60,6 +60,11 @@ class Reduction(ABC, Generic[State, Whole]):
         state += next_state  # type: ignore[operator]
         return state
 
+    def outgrows(self, state: State) -> bool:
+        """Return whether a state, before it is packed, is larger than what another process gains by computing it."""
+        del state
+        return False
+
     def packed(self, state: State) -> State:
         """Return a state as it is sent: what adds up in it is added up."""
         return state

@@ -92,10 +92,7 @@ class LedgerBlock(NamedTuple):
         """Add pairs, in place: pair j of rows[i] has the key at codes[i][j]. Their sums are added to bins by name."""
         order, places = order_and_codes(np.concatenate(codes))  # additions to neighbours are several times as quick
         most, terms = longest_run(places), rows[0].terms
-        names = list(rows[0].numbers)
-        numbers = np.empty((order.size, len(names)))
-        for place, name in enumerate(names):
-            np.concatenate([one.numbers[name] for one in rows], out=numbers[:, place])
+        names, numbers = list(rows[0].numbers), np.concatenate([one.table for one in rows])
         states = np.concatenate([one.states for one in rows])
         for name in terms:
             bins.setdefault(name, Bins()).expect(most)
@@ -155,6 +152,10 @@ class LedgerReduction(Reduction["list[Held]", "Ledger"]):
         waiting = sum(block.held_keys for block in state[1:])
         return self.packed(state) if waiting > max(state[0].held_keys, FEWEST_WAITING) else state
 
+    def outgrows(self, state: list[Held]) -> bool:
+        """Return whether there are so many keys that pairs are held."""
+        return any(isinstance(held, LedgerRows) for held in state)
+
     def packed(self, state: list[Held]) -> list[Held]:
         """Return the blocks added up to one."""
         return [Ledger.of(state).block] if len(state) > 1 else state
@@ -168,7 +169,8 @@ class LedgerRows(NamedTuple):
     """Pairs of which hardly two have one key: cheaper to keep, and to add up with those of other batches, than sums.
 
     Pair i has the key at codes[i] of `keys`. `numbers` are doubles by the names that `of` has for sums of them;
-    `with_squares` asks for those of losses.
+    `with_squares` asks for those of losses. Once they are held, the numbers of a pair stand side by side in a row of
+    `table`, shape (n, numbers), whose columns `numbers` are.
     """
 
     keys: list[pa.Array]
@@ -176,6 +178,7 @@ class LedgerRows(NamedTuple):
     states: NDArray[np.uint8]
     numbers: dict[str, NDArray[np.float64]]
     with_squares: bool
+    table: NDArray[np.float64] | None = None
 
     @classmethod
     def of(
@@ -223,7 +226,9 @@ class LedgerRows(NamedTuple):
     def held(self) -> Held:
         """Return what takes less memory: the pairs, or what they add to their keys."""
         if FEWEST_WAITING < self.codes.size < ROWS_OF_KEY * self.size:
-            return self._replace(codes=self.codes.astype(np.int32))
+            table = np.stack(list(self.numbers.values()), axis=1)
+            numbers = dict(zip(self.numbers, table.T, strict=True))
+            return self._replace(codes=self.codes.astype(np.int32), numbers=numbers, table=table)
         return self.summed()
 
     def summed(self) -> LedgerBlock:
