@@ -21,7 +21,7 @@ from mrl_cli.exact.codes import sums_by_code, sums_of_products_by_code
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import Batch, Columns, Counts, Plan, Role
 from mrl_cli.reductions import ledger as groups
-from mrl_cli.reductions.keys import keys_of, order_of
+from mrl_cli.reductions.keys import FEW_KEYS, keys_of, order_of
 from mrl_cli.reductions.ledger import Ledger, LedgerBlock, LedgerReduction, LedgerRows
 from mrl_cli.reductions.measured import STATES, Measured, are_correct
 from mrl_cli.reductions.totals import Totals
@@ -308,6 +308,23 @@ def test_pairs_of_known_keys_are_added_after_a_look_at_the_sums(monkeypatch: pyt
             (("7",), times),
         ]
         assert ledger.arrays()[1].tolist() == [math.fsum([loss] * times) for loss in losses.tolist()]
+
+
+@each("spread", [7, 10**6])  # in a table, and too far apart for one
+@each("repeats", [1, 40])
+def test_integers_of_which_hardly_two_are_the_same_are_kept_as_they_stand(spread: int, repeats: int) -> None:
+    size = FEW_KEYS + 100
+    keys = np.arange(size) // repeats * spread
+    keys[[5, 9]] = keys[size // 2]  # but some are
+    losses, states = np.arange(size) / 8, np.zeros(size, np.uint8)
+    rows = LedgerRows.of([as_arrow(keys)], losses, states)
+    assert (rows.size == size) == (spread == 10**6 and repeats == 1)
+    assert isinstance(rows.held(), LedgerRows) == (repeats == 1)
+    assert LedgerReduction().outgrows([rows.held()]) == (repeats == 1)
+    ledger, of_texts = Ledger(), Ledger()
+    ledger += [rows.held(), rows.summed()]
+    of_texts += [LedgerRows.of([pa.array(map(str, keys.tolist()))], losses, states).summed()] * 2
+    assert repr(list(ledger.totals())) == repr(list(of_texts.totals()))
 
 
 def test_keys_of_two_columns_and_of_a_dictionary_with_repeats() -> None:

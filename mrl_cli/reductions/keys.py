@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FEW_KEYS = 1 << 14  # so many are found and sorted before Arrow's functions are loaded
+SAMPLED_KEYS = 1 << 12
 LONGEST_NUMBER = 4000  # characters; Python makes no integer of more digits
 MOST_GAPS = 8  # integers not there for one that is: so many a table of them may have
 MOST_BYTES = 2**31 - 1  # of texts in an Arrow array
@@ -49,10 +50,12 @@ def coded(columns: Sequence[pa.Array], pairs: int) -> tuple[NDArray[np.int64], l
 def coded_parts(columns: Sequence[pa.Array], pairs: int) -> tuple[NDArray[np.int64], list[pa.Array]]:
     """Return for every pair the place of its key, and the parts of the keys there are, a column of texts for each.
 
-    A key is there twice where the dictionary of a column holds a text twice.
+    A key is there twice where the dictionary of a column holds a text twice, and where it hardly pays to look for such.
     """
     if not columns:
         return np.zeros(pairs, np.int64), []
+    if len(columns) == 1 and pairs > FEW_KEYS and _hardly_repeats(columns[0]):
+        return np.arange(pairs), [columns[0]]
     codes, texts = _codes_of(columns[0])
     parts = [texts]
     for column in columns[1:]:
@@ -61,6 +64,15 @@ def coded_parts(columns: Sequence[pa.Array], pairs: int) -> tuple[NDArray[np.int
         codes, places = _compact(codes * size + more, len(parts[0]) * size)
         parts = [*(taken(part, places // size) for part in parts), taken(texts, places % size)]
     return codes, parts
+
+
+def _hardly_repeats(column: pa.Array) -> bool:
+    """Return whether a column is of integers too far apart for a table, of which of some hardly two are the same."""
+    if not _is_integer(column):
+        return False
+    values = np.from_dlpack(column).astype(np.int64, copy=False)
+    some = values[:: -(-values.size // SAMPLED_KEYS)]
+    return _span(values)[1] > MOST_GAPS * values.size and np.unique(some).size > some.size - some.size // 64
 
 
 def keys_of(parts: Sequence[pa.Array]) -> list[Key]:
