@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from mrl_cli.reports.base import RowColumns
 
-MAKERS = 2  # threads that make lines: more wait for the figures
+MAKERS = 2  # threads that make lines
 
 _ROOM = Scratch(dtype=np.uint8)
 
@@ -89,19 +89,23 @@ def _ends(numbers: dict[str, NDArray[Any]]) -> Iterator[str]:
         yield f', "{NOT_FINITE}": {json.dumps(names, ensure_ascii=False)}}}\n' if names else "}\n"
 
 
-def _made_ahead(lines: Callable[[list[Any]], str], blocks: Iterable[list[Any]]) -> Iterator[str]:
-    """Yield the lines of each block, in order; threads make those of some while the next block is computed."""
+def _made_ahead(lines: Callable[[list[Any]], str], blocks: Iterable[Callable[[], list[Any]]]) -> Iterator[str]:
+    """Yield the lines of each block, in order; threads compute some blocks ahead, and make the lines of them."""
+
+    def made_of(block: Callable[[], list[Any]]) -> str:
+        return lines(block())
+
     left = iter(blocks)
     first = list(islice(left, 2))
     if len(first) < 2:
-        yield from map(lines, first)
+        yield from map(made_of, first)
         return
     from concurrent.futures import ThreadPoolExecutor  # few groups are one block
 
     with ThreadPoolExecutor(MAKERS) as pool:
-        made = deque(pool.submit(lines, block) for block in first)
+        made = deque(pool.submit(made_of, block) for block in first)
         for block in left:
-            made.append(pool.submit(lines, block))
+            made.append(pool.submit(made_of, block))
             if len(made) > MAKERS:
                 yield made.popleft().result()
         while made:

@@ -86,17 +86,17 @@ class GroupRows(Sequence[Sequence[Any]]):
 
 
 class RowColumns(NamedTuple):
-    """Rows of which there may be a million, as blocks of columns.
+    """Rows of which there may be a million, as blocks of columns, each of which is computed when it is called.
 
     A column is an Arrow array of texts or a NumPy array of numbers, or one value: that of every row.
     """
 
     names: Sequence[str]
-    blocks: Iterable[list[Any]]
+    blocks: Iterable[Callable[[], list[Any]]]
 
     def __iter__(self) -> Iterator[Any]:
-        for columns in self.blocks:
-            lists = (each.tolist() if hasattr(each, "tolist") else repeat(each) for each in columns)
+        for block in self.blocks:
+            lists = (each.tolist() if hasattr(each, "tolist") else repeat(each) for each in block())
             yield from zip(*lists, strict=False)
 
 

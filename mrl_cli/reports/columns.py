@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mrl_cli.exact.blocks import cut
 from mrl_cli.exact.codes import SumsByCode, quotients
 from mrl_cli.reductions.keys import Key, keys_of, taken
 from mrl_cli.reports.figures import Facts, figures_of, ratio, reported_figures
 from mrl_cli.statistics.columns import exact_means, mean_intervals, standard_deviations, wilson_intervals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     import pyarrow as pa
     from numpy.typing import NDArray
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from mrl_cli.reports.base import Report
 
     Made = Callable[[Key, dict[str, Any]], Report]
+    Block = Callable[[], list[Any]]
 
 GROUPS_AT_ONCE = 1 << 15  # that become text, or reports
 
@@ -57,18 +59,25 @@ class GroupColumns(Sequence[Any]):
         return next(self._reports(*self._taken(slice(places, places + 1))))
 
     def __iter__(self) -> Iterator[Report]:
-        for block in self.blocks():
-            yield from self._reports(*block)
+        for here in cut(len(self), GROUPS_AT_ONCE):
+            yield from self._reports(*self._taken(here))
 
-    def blocks(self) -> Iterator[tuple[list[pa.Array], dict[str, NDArray[Any]]]]:
-        """Yield the parts of keys and the figures of some groups after the other."""
-        for start in range(0, len(self), GROUPS_AT_ONCE):
-            yield self._taken(slice(start, start + GROUPS_AT_ONCE))
+    def blocks(self, keys: Sequence[str], settings: Mapping[str, Any] | None = None) -> Iterator[Block]:
+        """Yield what computes the columns of some groups after the other: the parts of their keys, then these.
 
-    def column(self, key: str) -> list[float]:
-        """Return a figure of every group."""
+        A key is that of a figure, or of a setting, which is the same for all.
+        """
+
+        def columns(here: slice) -> list[Any]:
+            parts, figures = self._taken(here)
+            return [*parts, *map({**(settings or {}), **figures}.get, keys)]
+
+        return (partial(columns, here) for here in cut(len(self), GROUPS_AT_ONCE))
+
+    def column(self, key: str) -> NDArray[np.float64]:
+        """Return a figure of every group, shape (groups,)."""
         figures = [figure for figure in self._figures if figure.key == key]
-        whole: list[float] = figures_of(self._facts, figures)[key][self._order].tolist()
+        whole: NDArray[np.float64] = figures_of(self._facts, figures)[key][self._order]
         return whole
 
     @cached_property

@@ -62,8 +62,7 @@ class ComputeReport(Report):
         names, _, _ = self._of_rows()
         if isinstance(groups, list):
             return (dict(zip(names, group.group, strict=True)) | _figures_of(group) for group in groups)
-        blocks = ([*parts, *figures.values()] for parts, figures in groups.blocks())
-        return RecordColumns([*names, *groups.figures], blocks)
+        return RecordColumns([*names, *groups.figures], groups.blocks(groups.figures))
 
     def cells(self) -> Rows:
         """Return a row for each group, or that of the whole where there are none."""
@@ -72,9 +71,7 @@ class ComputeReport(Report):
             return list(whole), [whole.values()]
         names, settings, keys = self._of_rows()
         if not isinstance(self.groups, list):
-            blocks = self.groups.blocks()
-            every = ([*parts, *map((settings | figures).get, keys)] for parts, figures in blocks)
-            return [*names, *keys], RowColumns([*names, *keys], every)
+            return [*names, *keys], RowColumns([*names, *keys], self.groups.blocks(keys, settings))
         rows = ((*group.group, *map((settings | group.record()).get, keys)) for group in self.groups)
         return [*names, *keys], rows
 
@@ -116,11 +113,13 @@ class ComputeReport(Report):
         names, _, _ = self._of_rows()
         key = "accuracy" if isfinite(self.accuracy) else "value"
         sign, words = (-1, "the lowest accuracy") if key == "accuracy" else (1, "the highest value")
+
+        def values() -> list[float]:
+            found: list[float] = (sign * each(self.groups, key)).tolist()
+            return found
+
         rows = GroupRows(
-            self.groups,
-            lambda group: _row(group.group, [group.figure(key) for key in there]),
-            lambda: (sign * value for value in each(self.groups, key)),
-            words,
+            self.groups, lambda group: _row(group.group, [group.figure(key) for key in there]), values, words
         )
         table = _group_table(names, there, rows, [self.figure(key) for key in there])
         return table._replace(bounds=_bounds_among(there, self.reduction))

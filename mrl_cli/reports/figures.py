@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from mrl_cli.dtypes import Doubles
     from mrl_cli.reductions.totals import Totals
     from mrl_cli.reports.base import Report
     from mrl_cli.reports.cells import Cell
@@ -347,15 +348,17 @@ def ratio(part: Any, whole: Any) -> Any:
     return part / whole if whole else math.nan
 
 
-def each(groups: Any, key: str) -> list[float]:
-    """Return a figure of each group, whose reports are a list, or held as columns."""
-    known: list[float] = [getattr(g, key) for g in groups] if isinstance(groups, list) else groups.column(key)
+def each(groups: Any, key: str) -> Doubles:
+    """Return a figure of each group, shape (groups,); their reports are a list, or held as columns."""
+    if isinstance(groups, list):
+        return np.array([getattr(group, key) for group in groups], np.float64)
+    known: Doubles = groups.column(key)
     return known
 
 
-def mean_of(values: Iterable[float]) -> float:
+def mean_of(values: Iterable[float] | Doubles) -> float:
     """Return the mean of values, whose sum is rounded once; NaN without values, and where one of them is NaN."""
-    known = np.fromiter(values, np.float64)
+    known = values if isinstance(values, np.ndarray) else np.fromiter(values, np.float64)
     return ExactSum.of(known).over(known.size) if known.size and np.isfinite(known).all() else math.nan
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mrl_cli.losses import LOSSES
 from mrl_cli.reports.cells import share_text, short_text
 from mrl_cli.reports.figures import each
@@ -66,11 +68,10 @@ def worst_group_of(report: Report) -> str:
     """Return which of several groups has the lowest accuracy, for the end of a sentence; nothing where none has one."""
     if report.groups is None or len(report.groups) < 2:
         return ""
-    accuracies = [math.inf if math.isnan(value) else value for value in each(report.groups, "accuracy")]
-    lowest = min(accuracies)
-    if math.isinf(lowest):
+    accuracies = each(report.groups, "accuracy")
+    if np.isnan(accuracies).all():
         return ""
-    group = report.groups[accuracies.index(lowest)]
+    group = report.groups[int(np.nanargmin(accuracies))]
     name = " / ".join(harmless(part) or '""' for part in group.group)
     return (
         f"; the lowest of {counted(len(accuracies), 'group')} is {name} with {share_text(group.correct, group.pairs)}"

@@ -311,7 +311,7 @@ def groups_section(report: Report, plan: Plan) -> Section | None:
     """Return the groups that make most of the loss, as a table, and as a funnel where they are many."""
     if report.groups is None:
         return None
-    sums, count = np.array(each(report.groups, "sum"), np.float64), len(report.groups)
+    sums, count = each(report.groups, "sum"), len(report.groups)
     order = np.argsort(-np.where(np.isnan(sums), math.inf, sums), kind="stable")[:MOST_ROWS]
     every = list(report.groups) if count <= MOST_ROWS else None
     groups = [report.groups[place] if every is None else every[place] for place in order.tolist()]
