@@ -110,8 +110,8 @@ class LedgerBlock(NamedTuple):
         """Return the block by other keys: code i becomes codes[i], and what meets adds up, exactly."""
         size = int(codes.max()) + 1 if size is None else size
         sums = {name: sums.regrouped(codes, size) for name, sums in self.sums.items()}
-        whole = LedgerBlock.of(keys, np.zeros((size, self.counts.shape[1]), np.int64), sums)
-        np.add.at(whole.counts, codes, self.counts)
+        counts = [np.bincount(codes, column, size) for column in self.counts.T]  # of which a double holds any sum
+        whole = LedgerBlock.of(keys, np.stack(counts, axis=1).astype(np.int64), sums)
         np.minimum.at(whole.lowest, codes, self.lowest)
         np.maximum.at(whole.highest, codes, self.highest)
         return whole
