@@ -15,7 +15,7 @@ from mrl_cli.model import Columns, Counts, Plan, group_roles
 from mrl_cli.reductions.ledger import Ledger, LedgerRows
 from mrl_cli.reductions.measured import BEYOND
 from mrl_cli.reductions.totals import Totals
-from mrl_cli.render import format_names, format_of, render
+from mrl_cli.render import format_names, format_of, formats, render
 from mrl_cli.reports.base import OF_GROUPS, Annotation, Line, Report, Table
 from mrl_cli.reports.compute import ComputeReport, compute_report
 from mrl_cli.reports.figures import NUMBERS, reported_numbers
@@ -66,12 +66,11 @@ def test_annotations_are_rendered_for_a_report_that_has_some() -> None:
 def test_a_new_format_is_one_new_file(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "formats").mkdir()
     for name in format_names():
-        (tmp_path / "formats" / f"{name}.py").write_text("SUFFIXES = ()\n")
+        render(SMALL, name)  # loads it: an empty one would stay, for later tests too
+        (tmp_path / "formats" / f"{name}.py").touch()
     text = 'SUFFIXES = (".xml",)\n\n\ndef render(report, screen):\n    return f"<pairs>{report.pairs}</pairs>"\n'
     (tmp_path / "formats" / "xml.py").write_text(text)
     monkeypatch.setattr(renderers, "__path__", [str(tmp_path)])
-    from mrl_cli.render import formats
-
     monkeypatch.setattr(formats, "__path__", [str(tmp_path / "formats")])
     assert format_names()[-1] == "xml"
     assert format_of(".xml") == "xml"
