@@ -200,9 +200,12 @@ def test_weighted_losses_of_regions() -> None:
 def test_sums_of_cells_with_large_numbers_before_them_and_after() -> None:
     reduction = CellSumsReduction(Plan())
     whole: Any = reduction.empty()
+    so_far: list[float] = []
     for numbers in ([1.0, 3.5, 3.5], [2.0**900, 1.0, -0.25], [3.5]):
         pairs: dict[Any, Any] = {"x1": np.array(numbers), "x2": np.zeros(len(numbers)), "y": np.ones(len(numbers))}
         whole = reduction.add(whole, Measured(Batch("", pairs, range(len(numbers))), Plan(), reduction.needs))
+        so_far += numbers
+        assert whole.total("first") == ExactSum.of(np.array(so_far))
     assert whole.total("first").units == ((2**900 + 1) * 4 + 4 + 14 * 3 - 1) << UNIT_EXPONENT - 2
     assert float(whole.total("confidence")) == math.fsum(confidences(np.array([1, 3.5, 3.5, 2.0**900, 1, -0.25, 3.5])))
 

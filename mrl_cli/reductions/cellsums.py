@@ -42,10 +42,16 @@ class CellSums(Histogram):
     """
 
     rows = 5
+    _together: Mapping[str, SumsByCode] | None = None  # `sums`, until something is added
 
     @property
     def sums(self) -> Mapping[str, SumsByCode]:
         """The exact sums by cell of what is added up, by name."""
+        if self._together is None:
+            self._together = self._put_together()
+        return self._together
+
+    def _put_together(self) -> Mapping[str, SumsByCode]:
         sums = dict(self._sums)
         if self.table[1:].any():
             firsts = self.cells.firsts(self.counts.size)
@@ -68,6 +74,7 @@ class CellSums(Histogram):
 
     def add_sums(self, name: str, sums: SumsByCode, places: NDArray[np.int64] | None = None) -> None:
         """Add other sums: those of the cells at places, or of the first ones."""
+        self._together = None
         every = np.arange(self.counts.size) if places is None else places
         parts = (grown(part, every.size, 0.0) for part in sums.parts)
         self._sums.setdefault(name, SumsByCode()).add(SumsByCode(parts, sums.others), every, self.counts.size)
@@ -86,6 +93,7 @@ class CellSums(Histogram):
         self._carry()
 
     def _carry(self) -> None:
+        self._together = None
         self.table[1:3] += self.table[3:5] >> 32
         self.table[3:5] &= _LOWER
 
