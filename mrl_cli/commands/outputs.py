@@ -87,11 +87,14 @@ def prepare(options: Options, written: str, *, draws: bool) -> None:
     """Load what draws a table, and pictures, where there is one."""
     if is_table(options, written):
         from mrl_cli.render import terminal
+        from mrl_cli.render.formats import table  # noqa: F401 (the import is all)
 
         terminal.prepare()
     if draws:
-        from mrl_cli.render import plots  # noqa: F401 (the import is all)
-        from mrl_cli.reports import pictures  # noqa: F401
+        from mrl_cli.render import plots  # noqa: F401
+        from mrl_cli.reports import pictures
+
+        pictures.prepare()
 
 
 def row_suffixes() -> dict[str, str]:

@@ -154,6 +154,14 @@ class PageReport(Paged, RunOnPairs, TwoModels, Compute):
         of_b = (self.compare, self.x1_b, self.x2_b, self.difference_b)
         return any(name is not None for name in of_b)
 
+    def prepare_to_show(self) -> None:
+        """Load what pages on pairs are made of, and compile the template."""
+        from mrl_cli.inputs import lookup  # noqa: F401 (the import is all)
+        from mrl_cli.reports import pictures
+
+        pictures.prepare()
+        super().prepare_to_show()
+
     def planned(self) -> Plan:
         """Return the plan that the options say, with intervals and calibration where there can be some."""
         plan = super().planned()

@@ -38,7 +38,7 @@ def prepare() -> None:
     """Load what rich draws tables with, which takes a tenth of a second."""
     from rich.table import Table
 
-    Screen().drawn(Table("a column"))
+    Screen().drawn(Table("a column…"))  # how wide signs beyond ASCII are is loaded too
 
 
 class Screen(NamedTuple):

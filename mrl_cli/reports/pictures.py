@@ -29,6 +29,14 @@ SIGNIFICANT = 0.05
 CONFIDENCE = 0.95  # of intervals where none is asked for
 
 
+def prepare() -> None:
+    """Load what pictures of pairs rest on, which those of anything else do without."""
+    from mrl_cli.reductions import bars  # noqa: F401 (the import is all)
+    from mrl_cli.reports import calibration, sweep  # noqa: F401
+
+    normal_quantile(CONFIDENCE)
+
+
 def of_pairs(report: Report, histogram: Histogram, plan: Plan) -> dict[str, Plot]:
     """Return what is drawn of pairs: how d lies, the loss by margin, how sure scores are, and groups beside another."""
     from mrl_cli.reports.calibration import calibration_of

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mrl_cli.records import NamedTuple
-from mrl_cli.statistics.intervals import normal_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,6 +91,8 @@ def best_temperature(spread: Spread, total: float, confidence: float) -> Tempera
     >>> round(1 / best_temperature(one_in_four, 2.0, 0.95).value, 9) == round(math.log(3), 9)
     True
     """
+    from mrl_cli.statistics.intervals import normal_quantile  # a pass over pairs, which needs KNOTS, begins without it
+
     size = spread.means.size
     power = math.frexp(np.sort(np.abs(spread.means))[size // 2])[1] if size else 0  # np.median imports numpy.ma: 12 ms
     exponent = power + spread.exponent
