@@ -10,9 +10,14 @@ from mrl_cli.records import NamedTuple
 from mrl_cli.reductions.base import Reduction
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from mrl_cli.reductions.measured import Measured
+
+
+FEW_LOSSES = 4096  # of which the worst, as many as are kept, leave few candidates of a batch
 
 
 class WorstPair(NamedTuple):
@@ -55,12 +60,12 @@ class WorstReduction(Reduction[WorstOfTask, "list[WorstPair]"]):
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._floor = 0.0  # in some task so many pairs have this loss, or a greater one: what is below is no candidate
+        self._floor = 0.0  # so many pairs of the tasks that were merged have this loss, or a greater one
 
     def add(self, state: WorstOfTask, measured: Measured) -> WorstOfTask:
         """Add a batch."""
         batch, losses = measured.batch, measured.losses
-        places = self._chosen(losses)
+        places = self._chosen(losses, max(self._floor, self._floor_of(state.pairs)))
         in_batch = places if measured.used is None else np.flatnonzero(measured.used)[places]
         pairs, gaps = measured.pairs, bool(batch.rejected_rows or batch.skipped_rows)
         y = pairs.y
@@ -79,16 +84,19 @@ class WorstReduction(Reduction[WorstOfTask, "list[WorstPair]"]):
             )
             for place, row in zip(places.tolist(), in_batch.tolist(), strict=True)
         ]
-        worst = self._first([*state.pairs, *found])
-        if len(worst) == self._most and worst[-1].loss > self._floor:
-            self._floor = worst[-1].loss
-        return WorstOfTask(state.rows + batch.size, tuple(worst))
+        return WorstOfTask(state.rows + batch.size, tuple(self._first([*state.pairs, *found])))
 
-    def _chosen(self, losses: NDArray[Any]) -> NDArray[np.intp]:
-        """Return the places of the greatest losses above 0, in order of place among equals."""
-        if losses.size and losses.max() < self._floor:  # as of most batches; NaN is the greatest
+    def _floor_of(self, pairs: Sequence[WorstPair]) -> float:
+        """Return what losses must reach to be among the worst, where these pairs are there already."""
+        return max(0.0, pairs[-1].loss) if len(pairs) == self._most else 0.0  # 0 too where it is NaN
+
+    def _chosen(self, losses: NDArray[Any], floor: float) -> NDArray[np.intp]:
+        """Return the places of the greatest losses above 0, from the floor on, in order of place among equals."""
+        if not floor and losses.size >= self._most:
+            floor = max(floor, float(np.partition(losses[:FEW_LOSSES], -self._most)[-self._most]))  # 0 where it is NaN
+        if losses.size and losses.max() < floor:  # as of most batches; NaN is the greatest
             return np.zeros(0, np.intp)
-        places = np.flatnonzero(~((losses < self._floor) | (losses <= 0)))
+        places = np.flatnonzero(~(losses < floor if floor > 0 else losses <= 0))
         if places.size > self._most:
             values = losses[places]
             bound = np.partition(values, places.size - self._most)[places.size - self._most]
@@ -107,4 +115,6 @@ class WorstReduction(Reduction[WorstOfTask, "list[WorstPair]"]):
 
     def merge(self, whole: list[WorstPair], state: WorstOfTask, part: Any) -> list[WorstPair]:
         """Merge the pairs of the next task."""
-        return self._first([*whole, *(pair._replace(shard=part.shard) for pair in state.pairs)])
+        worst = self._first([*whole, *(pair._replace(shard=part.shard) for pair in state.pairs)])
+        self._floor = max(self._floor, self._floor_of(worst))
+        return worst
