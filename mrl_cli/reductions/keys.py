@@ -94,7 +94,7 @@ def unified(parts: Sequence[Sequence[pa.Array]], sizes: Sequence[int]) -> tuple[
 
     if not any(parts):
         return np.zeros(sum(sizes), np.int64), []
-    are_integers = all(pa.types.is_integer(part.type) for keys in parts for part in keys)
+    are_integers = all(_is_integer(part) for keys in parts for part in keys)
     if sum(sizes) <= FEW_KEYS and not are_integers:
         known: dict[Key, int] = {}
         places: list[int] = []
@@ -179,7 +179,7 @@ class Places:
         return places - 1
 
 
-def _is_integer(part: pa.Array) -> bool:
+def _is_integer(part: pa.Array | pa.ChunkedArray) -> bool:
     import pyarrow as pa
 
     kind: bool = pa.types.is_integer(part.type)
@@ -190,14 +190,13 @@ def _chained(chunks: Sequence[pa.Array]) -> pa.ChunkedArray:
     """Return parts of keys one after the other: integers if all are."""
     import pyarrow as pa
 
-    are_integers = all(pa.types.is_integer(chunk.type) for chunk in chunks)
+    are_integers = all(_is_integer(chunk) for chunk in chunks)
     return pa.chunked_array(chunks if are_integers else list(map(as_texts, chunks)))
 
 
 def _encoded(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], pa.Array]:
-    import pyarrow as pa
 
-    if pa.types.is_integer(column.type):
+    if _is_integer(column):
         values: NDArray[np.int64] = np.concatenate([np.from_dlpack(chunk) for chunk in column.chunks])
         lowest, span = _span(values)
         if span <= MOST_GAPS * values.size:
@@ -234,9 +233,7 @@ def _span(values: NDArray[np.int64]) -> tuple[int, int]:
 
 def taken(texts: pa.Array, places: NDArray[np.int64]) -> pa.Array:
     """Return the parts of keys at some places."""
-    import pyarrow as pa
-
-    if pa.types.is_integer(texts.type):
+    if _is_integer(texts):
         return as_arrow(np.from_dlpack(texts)[places])
     if len(texts) > FEW_KEYS:
         return texts.take(as_arrow(places))
@@ -245,9 +242,8 @@ def taken(texts: pa.Array, places: NDArray[np.int64]) -> pa.Array:
 
 
 def _codes_of(column: pa.Array) -> tuple[NDArray[np.int64], pa.Array]:
-    import pyarrow as pa
 
-    if pa.types.is_integer(column.type):
+    if _is_integer(column):
         values = np.from_dlpack(column).astype(np.int64, copy=False)
         lowest, span = _span(values)
         if span <= MOST_GAPS * values.size:
@@ -301,10 +297,9 @@ def order_of(parts: Sequence[pa.Array], size: int) -> NDArray[np.int64]:
 
 def _order_of_part(texts: pa.Array) -> NDArray[np.int64]:
     """Return the places of different parts of keys in their order."""
-    import pyarrow as pa
     import pyarrow.compute as pc
 
-    if pa.types.is_integer(texts.type):
+    if _is_integer(texts):
         return np.argsort(np.from_dlpack(texts))
     is_number = _matches(texts, rf"(?i)\A(?:{_NUMBER})\z")
     is_number &= np.from_dlpack(pc.utf8_length(texts)) < LONGEST_NUMBER
