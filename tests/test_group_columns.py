@@ -40,7 +40,7 @@ PLANS = {
     "float32": {"dtype": "float32", "margin": 0.1},
     "interval": {"confidence": 0.95},
     "sum": {"reduction": "sum", "loss": "margin_mse", "labels": "any"},
-    "two columns": {"columns": {"keys": (("group", "pairs"), ("group_2", "h"))}},
+    "two columns": {"columns": {"keys": (("group", "pairs"), ("group 2", "h"))}},
 }
 
 
