@@ -38,6 +38,7 @@ TUNING = {
     "mrl_cli/reductions/keys.py": {
         "FEW_KEYS": "so many keys are sorted by Python, more by Arrow, in one order",
         "MOST_GAPS": "codes with fewer gaps are numbered by a table, others by sorting",
+        "SAMPLED_KEYS": "integers of which it is asked whether many are the same, before all are",
     },
     "mrl_cli/reductions/ledger.py": {
         "FEWEST_WAITING": "keys that wait until they are put in order together",
@@ -48,6 +49,7 @@ TUNING = {
         "FEW_LABELS": "labels looked at before all of them are",
     },
     "mrl_cli/reductions/listpairs.py": {"PAIRS": "pairs of lists taken at a time"},
+    "mrl_cli/reductions/worst.py": {"FEW_LOSSES": "losses that tell how great one of a batch has to be, before all do"},
     "mrl_cli/reductions/rows.py": {"FORMATTED_ROWS": "rows formatted at a time"},
 }
 _TUNING = {name for names in TUNING.values() for name in names}
