@@ -327,6 +327,14 @@ def test_integers_of_which_hardly_two_are_the_same_are_kept_as_they_stand(spread
     assert repr(list(ledger.totals())) == repr(list(of_texts.totals()))
 
 
+def test_integers_that_are_kept_as_they_stand_alone_are_told_apart_by_another_column() -> None:
+    size = FEW_KEYS + 100
+    first, second = np.arange(size) // 2 * 10**6, np.arange(size) % 2
+    rows = LedgerRows.of([as_arrow(first), as_arrow(second)], np.ones(size), np.zeros(size, np.uint8))
+    of_rows = [key for key, _ in Ledger.of([rows.held()]).totals()]
+    assert of_rows == [(str(one), str(other)) for one, other in zip(first.tolist(), second.tolist(), strict=True)]
+
+
 def test_keys_of_two_columns_and_of_a_dictionary_with_repeats() -> None:
     first = pa.DictionaryArray.from_arrays(pa.array([0, 1, 2, 1], pa.int32()), pa.array(["a", "b", "a"]))
     second = pa.array(["x", "x", "y", "z"])
