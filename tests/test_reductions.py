@@ -367,6 +367,16 @@ def test_infinite_losses_of_both_models_have_no_difference() -> None:
     assert np.isnan(batch.differences).all()
 
 
+def test_a_contrast_has_sums_for_no_key_twice_where_those_that_are_the_same_follow_one_another() -> None:
+    size, pairs_of_key = 20_000, 4  # of whose keys a sample has hardly two that are the same
+    column = pa.array(np.arange(size) // pairs_of_key * 10**6)
+    numbers: dict[Any, Any] = {role: np.ones(size) for role in ("x1", "x2", "x1_b", "x2_b", "y")}
+    plan = Plan.of(columns=Columns(numbers=(("x1_b", "u"), ("x2_b", "v")), keys=(("group", "g"),)))
+    measured = Measured(Batch("", numbers, keys={"group": column}), plan)
+    (batch,) = ContrastReduction(plan, samples=0, seed=0).add([], measured)
+    assert batch.groups.size == size // pairs_of_key
+
+
 def test_lists_are_in_the_bar_of_their_accuracy() -> None:
     lists = [(0, 0), (0, 5), (1, 20), (3, 4), (2, 3), (19, 20), (99, 100), (5, 5), (1, 1)]  # correct, pairs
     correct, pairs = np.array(lists).T

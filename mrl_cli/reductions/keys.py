@@ -47,14 +47,17 @@ def coded(columns: Sequence[pa.Array], pairs: int) -> tuple[NDArray[np.int64], l
     return (codes if len(known) == len(places) else np.fromiter(places, np.int64)[codes]), list(known)
 
 
-def coded_parts(columns: Sequence[pa.Array], pairs: int) -> tuple[NDArray[np.int64], list[pa.Array]]:
+def coded_parts(
+    columns: Sequence[pa.Array], pairs: int, *, holds_pairs: bool = False
+) -> tuple[NDArray[np.int64], list[pa.Array]]:
     """Return for every pair the place of its key, and the parts of the keys there are, a column of texts for each.
 
-    A key is there twice where the dictionary of a column holds a text twice, and where it hardly pays to look for such.
+    A key is there twice where the dictionary of a column holds a text twice, and, for one who `holds_pairs` in place of
+    sums by key, where it hardly pays to look for such.
     """
     if not columns:
         return np.zeros(pairs, np.int64), []
-    if len(columns) == 1 and pairs > FEW_KEYS and _hardly_repeats(columns[0]):
+    if holds_pairs and len(columns) == 1 and pairs > FEW_KEYS and _hardly_repeats(columns[0]):
         return np.arange(pairs), [columns[0]]
     codes, texts = _codes_of(columns[0])
     parts = [texts]

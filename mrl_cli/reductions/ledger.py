@@ -196,7 +196,7 @@ class LedgerRows(NamedTuple):
         The sums: `loss` (weighted: of w*l), with weights `weight` and `correct_weight`, with squares `square` (of l*l);
         those of `described`, and `difference_square`.
         """
-        codes, keys = coded_parts(columns, losses.size)
+        codes, keys = coded_parts(columns, losses.size, holds_pairs=True)
         numbers = {"loss": losses, **(described or {})}
         if weights is not None:
             numbers |= {"weight": weights, "correct_weight": np.where(are_correct(states), weights, 0.0)}
