@@ -38,7 +38,8 @@ TUNING = {
     "mrl_cli/reductions/keys.py": {
         "FEW_KEYS": "so many keys are sorted by Python, more by Arrow, in one order",
         "MOST_GAPS": "codes with fewer gaps are numbered by a table, others by sorting",
-        "SAMPLED_KEYS": "integers of which it is asked whether many are the same, before all are",
+        "SAMPLED_RUN": "integers that follow one another, of which it is asked whether many are the same",
+        "SAMPLED_RUNS": "and of how many such stretches",
     },
     "mrl_cli/reductions/ledger.py": {
         "FEWEST_WAITING": "keys that wait until they are put in order together",

@@ -311,7 +311,7 @@ def test_pairs_of_known_keys_are_added_after_a_look_at_the_sums(monkeypatch: pyt
 
 
 @each("spread", [7, 10**6])  # in a table, and too far apart for one
-@each("repeats", [1, 40])
+@each("repeats", [1, 4, 40])
 def test_integers_of_which_hardly_two_are_the_same_are_kept_as_they_stand(spread: int, repeats: int) -> None:
     size = FEW_KEYS + 100
     keys = np.arange(size) // repeats * spread

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FEW_KEYS = 1 << 14  # so many are found and sorted before Arrow's functions are loaded
-SAMPLED_KEYS = 1 << 12
+SAMPLED_RUNS = SAMPLED_RUN = 64  # so many keys that follow one another, so many times
 LONGEST_NUMBER = 4000  # characters; Python makes no integer of more digits
 MOST_GAPS = 8  # integers not there for one that is: so many a table of them may have
 MOST_BYTES = 2**31 - 1  # of texts in an Arrow array
@@ -74,7 +74,8 @@ def _hardly_repeats(column: pa.Array) -> bool:
     if not _is_integer(column):
         return False
     values = np.from_dlpack(column).astype(np.int64, copy=False)
-    some = values[:: -(-values.size // SAMPLED_KEYS)]
+    stretches = values[: values.size // SAMPLED_RUN * SAMPLED_RUN].reshape(-1, SAMPLED_RUN)  # equal ones may be near
+    some = stretches[:: -(-len(stretches) // SAMPLED_RUNS)]
     return _span(values)[1] > MOST_GAPS * values.size and np.unique(some).size > some.size - some.size // 64
 
 
