@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mrl_cli.engines import base
-from mrl_cli.errors import is_out_of_memory
+from mrl_cli.errors import MachineError, is_out_of_memory
 from mrl_cli.inputs import storage, streams
 from mrl_cli.render import files
 from tests.each import each
@@ -141,8 +141,13 @@ def _as_of_a_killed_run(folder: Path, host: str = "") -> Path:
     return folder / "parts"
 
 
-def test_the_folder_of_a_killed_run_is_written_again(folder: Path, capfd: Capture) -> None:
+@each("moment", ["parts are written", "all are there", "and the manifest"])
+def test_the_folder_of_a_killed_run_is_written_again(moment: str, folder: Path, capfd: Capture) -> None:
     parts = _as_of_a_killed_run(folder)
+    if moment != "parts are written":
+        (parts / "_mrl_running-00").rename(parts / "_mrl_running-00-ended")
+    if moment == "and the manifest":
+        (parts / "_mrl_manifest.json").write_text("{}")
     assert run_inside(["compute", "parts", "--x1", "loss"], capfd).code == 3  # it is not whole
     assert run_inside([*ROWS, "-o", "parts/", "-f", "csv"], capfd).code == 0
     assert sorted(path.name for path in parts.iterdir()) == ["_mrl_manifest.json", "part-00000.csv"]
@@ -167,8 +172,13 @@ def test_a_folder_that_may_be_in_use_is_left_as_it_is(why: str, folder: Path, ca
 def test_a_folder_in_use_is_locked_until_it_is_whole(folder: Path, capfd: Capture) -> None:
     from mrl_cli.render.folder import PartsFolder
 
-    with PartsFolder("parts/").held():
+    with PartsFolder("parts/").held() as held:
         assert PARTS_OF_ANOTHER in run_inside([*ROWS, "-o", "parts/", "-f", "csv"], capfd).err
+        held.settle({})  # and by now the manifest is to be written
+        assert PARTS_OF_ANOTHER in run_inside([*ROWS, "-o", "parts/", "-f", "csv"], capfd).err
+        with pytest.raises(MachineError, match="the run ended"), held.part("part-00000.csv"):
+            pass
+    assert list((folder / "parts").iterdir()) == []
 
 
 @pytest.mark.slow

@@ -23,7 +23,8 @@ class PartsFolder:
     """A folder, or a prefix in a store, for the parts of one run; whoever writes a part gets a copy of this.
 
     While the run goes on, a file in it says so. A worker that finds none writes nothing: its folder is another one, or
-    the run has ended.
+    the run has ended. On this machine it stays under another name until there is the manifest: whoever is killed
+    before that leaves a folder that is known to be of no use, and is written again.
     """
 
     def __init__(self, path: str) -> None:
@@ -31,6 +32,7 @@ class PartsFolder:
         self._path = path if self._is_remote else os.path.join(os.path.abspath(path), "")
         self._shown = harmless(without_secrets(path), 200)
         self._running = RUNNING + token_hex(8)
+        self._ended = f"{self._running}-ended"
 
     @contextmanager
     def held(self) -> Iterator[PartsFolder]:
@@ -43,6 +45,8 @@ class PartsFolder:
             try:
                 self._begin(stack)
                 yield self
+                if not self._is_remote:
+                    self._remove([self._ended])
             except BaseException as error:
                 try:
                     self._clear()
@@ -86,7 +90,10 @@ class PartsFolder:
 
         Raises MachineError where one is not there.
         """
-        self._remove([self._running])
+        if self._is_remote:
+            self._remove([self._running])
+        else:
+            os.replace(self._path + self._running, self._path + self._ended)
         found = self._sizes()
         # Of spans that turned out to be read with the one before them.
         self._remove([name for name in found if _is_part(name) and name not in sizes])
@@ -130,15 +137,16 @@ class PartsFolder:
         """Clear a folder that holds nothing but the parts of a run whose process was killed."""
         names = self._sizes()
         running = [name for name in names if name.startswith(RUNNING)]
-        if not running or not all(map(_is_part, names.keys() - running)):
+        if not running or not all(map(_is_written, names.keys() - running)):
             return
         for name in running:
             with open(self._path + name, "rb+") as file:
                 is_ours = file.read() == platform.node().encode()  # some file systems lock on one machine alone
                 if not (is_ours and _locks(file.fileno())):
                     return
-        self._remove(running)
-        self._remove([name for name in self._sizes() if _is_part(name)])
+        for mark in ([], running):  # last, for this process may be killed too; and once more what a worker was at
+            self._remove(mark)
+            self._remove([name for name in self._sizes() if _is_written(name)])
 
     def _sizes(self, most: int | None = None) -> dict[str, int]:
         """Return the names in the folder and the sizes of the files, or the first of them.
@@ -167,7 +175,8 @@ class PartsFolder:
                 os.unlink(self._path + name)
 
     def _clear(self) -> None:
-        self._remove([name for name in self._sizes() if name == self._running])  # first: then no more parts are added
+        # First: then no more parts are added.
+        self._remove([name for name in self._sizes() if name in (self._running, self._ended)])
         self._remove([name for name in self._sizes() if _is_part(name)])
 
     def _fail(self, error: OSError) -> NoReturn:
@@ -189,3 +198,8 @@ def _locks(descriptor: int) -> bool:
 def _is_part(name: str) -> bool:
     """Return whether a name is that of a part, or of one that is being written."""
     return name.removeprefix(".").startswith(PART_PREFIX)
+
+
+def _is_written(name: str) -> bool:
+    """Return whether a name is that of something that a run writes: a part, or the manifest."""
+    return name == MANIFEST or _is_part(name)
