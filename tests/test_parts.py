@@ -197,6 +197,16 @@ def test_part_of_a_run_that_ends_while_it_is_written_is_thrown_away() -> None:
     assert written() == {}
 
 
+def test_folder_that_is_emptied_meanwhile_has_not_the_parts_that_were_written() -> None:
+    with PartsFolder("out/").held() as folder:
+        with folder.part("part-0") as file:
+            file.write(b"loss")
+        for path in Path("out").iterdir():
+            path.unlink()
+        with pytest.raises(MachineError, match="part-0: it is not there"):
+            folder.settle({"part-0": 4})
+
+
 def test_interrupted_run_leaves_no_part(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
     class Interrupted(Bytes):
         def map(self, job: bytes, given: Iterable[bytes], ahead: int) -> Generator[bytes]:

@@ -93,7 +93,8 @@ class PartsFolder:
         if self._is_remote:
             self._remove([self._running])
         else:
-            os.replace(self._path + self._running, self._path + self._ended)
+            with suppress(FileNotFoundError):  # what is missing beside it is named below
+                os.replace(self._path + self._running, self._path + self._ended)
         found = self._sizes()
         # Of spans that turned out to be read with the one before them.
         self._remove([name for name in found if _is_part(name) and name not in sizes])
