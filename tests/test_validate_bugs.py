@@ -291,8 +291,8 @@ def test_a_figure_of_one_group_that_is_reported_wrong_is_caught(
 def test_groups_that_exchange_a_pair_are_caught(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
     true_codes = keys._codes_of
 
-    def codes(column: Any) -> Any:
-        actual, texts = true_codes(column)
+    def codes(column: Any, **options: Any) -> Any:
+        actual, texts = true_codes(column, **options)
         actual[0], actual[1] = actual[1], actual[0]
         return actual, texts
 

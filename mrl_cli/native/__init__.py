@@ -63,9 +63,7 @@ def csv_reader_name() -> str:
 
 def number_lines(numbers: NDArray[Any]) -> NDArray[np.uint8] | None:
     """Return numbers, of shape (n,), as lines, each as `number_text` has it; None without the compiled part."""
-    import numpy as np  # the name of the reader is told without it
-
-    return rows_text([np.ascontiguousarray(numbers, np.float64), "\n"])
+    return rows_text([numbers, "\n"])
 
 
 def rows_text(
@@ -78,7 +76,7 @@ def rows_text(
     """
     if (compiled := fields()) is None or len(pieces) > MOST_PIECES:
         return None
-    import numpy as np
+    import numpy as np  # the name of the reader is told without it
 
     plain: list[Any] = []
     rows, bytes_of_row, bytes_of_texts = 0, 1, ROOM

@@ -57,9 +57,7 @@ def coded_parts(
     """
     if not columns:
         return np.zeros(pairs, np.int64), []
-    if holds_pairs and len(columns) == 1 and pairs > FEW_KEYS and _hardly_repeats(columns[0]):
-        return np.arange(pairs), [columns[0]]
-    codes, texts = _codes_of(columns[0])
+    codes, texts = _codes_of(columns[0], holds_pairs=holds_pairs and len(columns) == 1)
     parts = [texts]
     for column in columns[1:]:
         more, texts = _codes_of(column)
@@ -67,16 +65,6 @@ def coded_parts(
         codes, places = _compact(codes * size + more, len(parts[0]) * size)
         parts = [*(taken(part, places // size) for part in parts), taken(texts, places % size)]
     return codes, parts
-
-
-def _hardly_repeats(column: pa.Array) -> bool:
-    """Return whether a column is of integers too far apart for a table, of which of some hardly two are the same."""
-    if not _is_integer(column):
-        return False
-    values = np.from_dlpack(column).astype(np.int64, copy=False)
-    stretches = values[: values.size // SAMPLED_RUN * SAMPLED_RUN].reshape(-1, SAMPLED_RUN)  # equal ones may be near
-    some = stretches[:: -(-len(stretches) // SAMPLED_RUNS)]
-    return _span(values)[1] > MOST_GAPS * values.size and np.unique(some).size > some.size - some.size // 64
 
 
 def keys_of(parts: Sequence[pa.Array]) -> list[Key]:
@@ -245,18 +233,27 @@ def taken(texts: pa.Array, places: NDArray[np.int64]) -> pa.Array:
     return texts_as_arrow(known[place] for place in places.tolist())
 
 
-def _codes_of(column: pa.Array) -> tuple[NDArray[np.int64], pa.Array]:
-
+def _codes_of(column: pa.Array, *, holds_pairs: bool = False) -> tuple[NDArray[np.int64], pa.Array]:
+    """As `coded_parts`, of one column."""
     if _is_integer(column):
         values = np.from_dlpack(column).astype(np.int64, copy=False)
         lowest, span = _span(values)
         if span <= MOST_GAPS * values.size:
             codes, places = _compact(values - lowest, span)
             return codes, as_arrow(places + lowest)
+        if holds_pairs and values.size > FEW_KEYS and _hardly_repeat(values):
+            return np.arange(values.size), column
     coded = encoded(column)
     size = len(coded.dictionary)
     codes, places = _compact(np.from_dlpack(coded.indices).astype(np.int64), size)
     return codes, coded.dictionary if len(places) == size else taken(coded.dictionary, places)
+
+
+def _hardly_repeat(values: NDArray[np.int64]) -> bool:
+    """Return whether of some stretches of integers hardly two are the same; equal ones may stand side by side."""
+    stretches = values[: values.size // SAMPLED_RUN * SAMPLED_RUN].reshape(-1, SAMPLED_RUN)
+    some = stretches[:: -(-len(stretches) // SAMPLED_RUNS)]
+    return np.unique(some).size > some.size - some.size // 64
 
 
 def _compact(codes: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
