@@ -28,8 +28,10 @@ TUNING = {
     },
     "mrl_cli/exact/codes.py": {
         "FEW_CODES": "sums by so few codes are added in four lanes, which add up to the same",
-        "MOST_RUNS": "with so many codes at most, values are put side by side before they are added",
-        "LEAST_RUN": "and with so many values a code at least",
+    },
+    "mrl_cli/exact/runs.py": {
+        "LEAST_RUN": "with so many values a code at least, they are put side by side before they are added",
+        "RARE": "of so many values, one may be added apart",
     },
     "mrl_cli/inputs/plain.py": {"_SOME_BYTES": "whose lines are counted to guess how many there are"},
     "mrl_cli/reductions/curve.py": {"CHUNK_PAIRS": "pairs taken at a time"},

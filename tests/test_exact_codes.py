@@ -24,14 +24,12 @@ from mrl_cli.exact.blocks import (
     units_of_products,
 )
 from mrl_cli.exact.codes import (
-    MOST_RUNS,
     Bins,
     Piece,
-    Runs,
     SumsByCode,
-    extremes_by_code,
     grown,
     quotients,
+    ranges_by_code,
     sums_by_code,
     sums_of_multiples_by_code,
     sums_of_products_by_code,
@@ -139,19 +137,6 @@ def test_what_is_far_from_a_tie_is_not_computed_one_at_a_time(monkeypatch: pytes
     terms = [spread_numbers(400, seed, orders=30) for seed in range(4)]
     parts = [spread_numbers(400, seed, orders=0) * 2.0 ** (-58 * seed) for seed in range(4)]
     products_of = ProductAccumulator()
-    codes, whole = np.repeat(np.arange(5), 20), np.arange(100.0)
-    runs = Runs.of(codes, np.bincount(codes))
-    with monkeypatch.context() as patch:
-        patch.setattr(np, "bincount", None)  # runs are added up side by side
-        in_runs = [
-            sums_by_code(whole, codes, 5, runs),
-            sums_of_products_by_code(whole, whole, codes, 5, runs),
-            Piece(whole, codes).sums(5, runs),
-            Piece(whole, codes, whole).sums(5, runs),
-        ]
-    assert [each.rounded(5).tolist() for each in in_runs] == 2 * [
-        [math.fsum(whole[codes == code] ** power) for code in range(5)] for power in (1, 2)
-    ]
     with monkeypatch.context() as patch:
         for module, name in ((few, "_exact"), (math, "fsum"), (sums_module, "_sums_of_strange")):
             patch.setattr(module, name, None)
@@ -437,6 +422,7 @@ tied = st.sampled_from([sign * 2.0**power for sign in (1.0, -1.0) for power in (
 @example([[1.0] * 3, [2.0**-53] * 3, [2.0**-107, -(2.0**-107), 0.0], [2.0**-161, LEAST, -LEAST]])
 @example([[1.0] * 3, [-(2.0**-54)] * 3, [2.0**-107, -(2.0**-107), 0.0], [2.0**-161, LEAST, -LEAST]])
 @example([[1 + 2.0**-52] * 3, [2.0**-53] * 3, [2.0**-107, -(2.0**-107), 0.0], [2.0**-161, -LEAST, LEAST]])
+@example([[2.0**-106] * 3, [2.0**-160] * 3, [1.0] * 3, [2.0**-106] * 3, [-1.0] * 3, [2.0**-106] * 3])
 def test_any_parts_are_rounded_once(parts: list[list[float]]) -> None:
     sums = SumsByCode(map(np.array, parts))
     high, low, is_exact = sums.doubles(3)
@@ -494,52 +480,38 @@ def test_grown_arrays() -> None:
     assert longer.dtype == array.dtype
 
 
-@each("size", [2, 5, 512, 513])
-def test_sums_of_runs_are_those_of_codes_here_and_there(size: int) -> None:
+@each("size", [1, 2, 512, 513])
+def test_sums_of_codes_here_and_there(size: int) -> None:
     random, count = np.random.default_rng(size), 16 * size
     codes = np.append(random.integers(0, size, count - size), np.arange(size)).astype(np.int64)
     values, factors = spread_numbers(count, 1), spread_numbers(count, 2)
-    counts = np.bincount(codes, minlength=size)
-    runs = Runs.of(codes, counts)
-    assert runs is not None
-    assert runs.starts.tolist() == [0, *np.cumsum(counts)[:-1].tolist()]
-    assert codes[runs.order].tolist() == sorted(codes.tolist())
-    first, second, sorted_codes = runs.arranged(values), runs.arranged(factors), runs.arranged(codes)
-    assert first.tolist() == values[runs.order].tolist()
-    for lowest, greatest in ((np.minimum, np.min), (np.maximum, np.max)):
-        expected = [float(greatest(values[codes == code])) for code in range(size)]
-        assert extremes_by_code(lowest, values, codes, size).tolist() == expected
-        assert extremes_by_code(lowest, first, sorted_codes, size, runs).tolist() == expected
-    some = [0, 1, size // 2, size - 1]
+    bounds = [[float(of(values[codes == code])) for code in range(size)] for of in (np.min, np.max)]
+    assert [of.tolist() for of in ranges_by_code(values, codes, size)] == bounds
+    some = [0, min(1, size - 1), size // 2, size - 1]
     parts = [(values[codes == code], factors[codes == code]) for code in some]
-    for sums in (
-        sums_by_code(values, codes, size),
-        sums_by_code(first, sorted_codes, size, runs),
-        Piece(first, sorted_codes).sums(size, runs),
-    ):
+    for sums in (sums_by_code(values, codes, size), Piece(values, codes).sums(size)):
         assert [sums.at(code) for code in some] == [ExactSum.of(terms) for terms, _ in parts]
-    for sums in (
-        sums_of_products_by_code(values, factors, codes, size),
-        sums_of_products_by_code(first, second, sorted_codes, size, runs),
-        Piece(first, sorted_codes, second).sums(size, runs),
-    ):
+    for sums in (sums_of_products_by_code(values, factors, codes, size), Piece(values, codes, factors).sums(size)):
         assert [sums.at(code) for code in some] == [ExactSum.of_products(*both) for both in parts]
 
 
-def test_runs_are_made_where_they_are_long_and_few() -> None:
-    def made(count: int, size: int) -> bool:
-        codes = np.arange(count) % size
-        return Runs.of(codes, np.bincount(codes)) is not None
-
-    assert [made(32, 2), made(31, 2), made(64, 1)] == [True, False, False]
-    assert [made(16 * MOST_RUNS, MOST_RUNS), made(17 * MOST_RUNS, MOST_RUNS + 1)] == [True, False]
-
-
-def test_extremes_of_codes_without_values_are_infinite() -> None:
+def test_ranges_of_codes_without_values_are_infinite() -> None:
     values, codes = np.array([NAN, 2.0, -3.0, INF]), np.array([0, 1, 1, 3])
     with np.errstate(invalid="raise"):
-        assert str(extremes_by_code(np.minimum, values, codes, 5).tolist()) == "[nan, -3.0, inf, inf, inf]"
-        assert str(extremes_by_code(np.maximum, values, codes, 5).tolist()) == "[nan, 2.0, -inf, inf, -inf]"
+        lowest, highest = ranges_by_code(values, codes, 5)
+    assert str(lowest.tolist()) == "[nan, -3.0, inf, inf, inf]"
+    assert str(highest.tolist()) == "[nan, 2.0, -inf, inf, -inf]"
+
+
+def test_parts_are_added_to_those_of_their_place() -> None:
+    first, second = (
+        SumsByCode([np.array([2.0**60]), np.array([1.0])]),
+        SumsByCode([np.array([2.0**59]), np.array([2.0])]),
+    )
+    first.add(second)
+    assert [part.tolist() for part in first.parts] == [[1.5 * 2.0**60], [3.0]]
+    first.add(SumsByCode([np.array([1.0]), np.array([2.0**53]), np.array([0.5])]))
+    assert sum(map(Fraction, (float(part[0]) for part in first.parts))) == 3 * 2**59 + 2**53 + 4 + Fraction(1, 2)
 
 
 @given(st.lists(st.tuples(finite | close | st.sampled_from(ODD), finite | close | st.sampled_from(ODD)), max_size=30))

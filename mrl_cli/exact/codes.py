@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli.arrow import order_of_codes
 from mrl_cli.exact.blocks import (
     BLOCK_VALUES,
     HUGE,
@@ -31,17 +30,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FEW_CODES = 512  # where there are more, neighbours seldom share one
-MOST_RUNS = 4096  # so many codes are put in order quickly
-LEAST_RUN = 16  # values of a code, for runs long enough to pay
+_REST_WRONG = 2.0**-100  # of a sum: what its rest may be wrong by
 LEAST_TERMS = 1 << 12  # of a code that bins are made for: few numbers have bits for a third of them then
 
 
 class SumsByCode:
     """Exact sums by code: the sum of code i is that of `parts[0][i]`, `parts[1][i]`, … and of `others[i]`.
 
-    Every part is an array with a place for each code. A double is added to the first part, what that rounds away to the
-    second, and so on: each rounding error is at most 2**-53 of what was rounded, so a few dozen parts hold any sum, and
-    three most, however many are added. `others` hold what is huge or not finite, and products out of the ordinary.
+    Every part is an array with a place for each code. What is added to a part, and rounded away, goes to the next, and
+    so on: each rounding error is at most 2**-53 of what was rounded, so a few dozen parts hold any sum, and three most,
+    however many are added to the first. Parts of other sums are added to those of their place: of many sums that were
+    made alike, hardly anything is rounded away then.
+
+    `others` hold what is huge or not finite, and products out of the ordinary.
     """
 
     def __init__(self, parts: Iterable[Array] = (), others: Mapping[int, ExactSum] | tuple[()] = ()) -> None:
@@ -52,11 +53,11 @@ class SumsByCode:
 
         With `places`, there is room for `size` codes afterwards.
         """
-        for part in sums.parts:
+        for place, part in enumerate(sums.parts):
             if places is None:
-                self._add_to_first(part)
+                self._add_to_first(part, place)
             else:
-                self._add(part, places, size)
+                self._add(part, places, size, place)
         for code, total in sums.others.items():
             place = code if places is None else int(places[code])
             self.others[place] = self.others.get(place, ExactSum()) + total
@@ -70,13 +71,13 @@ class SumsByCode:
             whole._add_to_first(part)
         return whole
 
-    def _add_to_first(self, part: Array) -> None:
+    def _add_to_first(self, part: Array, first: int = 0) -> None:
         """Add values to the first codes: what fits the cache at a time, for there are several passes."""
         for here in cut(part.size, BLOCK_VALUES):  # there may be more codes behind
-            self._add(part[here], here, part.size)
+            self._add(part[here], here, part.size, first)
 
-    def _add(self, rest: Array, places: NDArray[np.int64] | slice, size: int) -> None:
-        for index, part in enumerate(self.parts):
+    def _add(self, rest: Array, places: NDArray[np.int64] | slice, size: int, first: int) -> None:
+        for index, part in enumerate(self.parts[first:], first):
             if not isinstance(places, slice) and np.count_nonzero(rest) < rest.size // 2:
                 left = np.flatnonzero(rest)
                 places, rest = places[left], rest[left]
@@ -155,7 +156,8 @@ class SumsByCode:
         is_exact = bound == 0
         if not is_exact.all():  # what was left out is at most twice that
             bounds = np.nextafter(low - 2 * bound, -math.inf), np.nextafter(low + 2 * bound, math.inf)
-            is_sure = is_exact | ((high + bounds[0] == high) & (high + bounds[1] == high))
+            is_near = 2 * bound <= _REST_WRONG * np.abs(high)  # not where parts cancel out
+            is_sure = is_exact | (is_near & (high + bounds[0] == high) & (high + bounds[1] == high))
             for code in np.flatnonzero(~is_sure).tolist():
                 terms = [float(part[code]) for part in parts]
                 high[code] = math.fsum(terms)
@@ -207,32 +209,10 @@ def two_sum(left: Array, right: Array) -> tuple[Array, Array]:
     return sums[0], sums[1]
 
 
-class Runs(NamedTuple):
-    """How to put values side by side by their codes: in `order`, shape (n,), code i begins at `starts[i]`."""
-
-    order: NDArray[np.int64]
-    starts: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, codes: NDArray[np.int64], counts: NDArray[np.int64]) -> Runs | None:
-        """Return the runs of codes, of which `counts` says how often each occurs; None where they would be short.
-
-        A sum over a run is several times as quick as additions to places here and there, and lets other threads go on.
-        """
-        if not 1 < counts.size <= min(MOST_RUNS, codes.size // LEAST_RUN):
-            return None
-        return cls(order_of_codes(codes), np.cumsum(counts) - counts)
-
-    def arranged(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return values, of shape (n,), in the order of the runs."""
-        values.max()  # reading them in order brings them into the cache; taking them from here and there would not
-        return values.take(self.order)
-
-
-def sums_by_code(values: Array, codes: NDArray[np.integer], size: int, runs: Runs | None = None) -> SumsByCode:
+def sums_by_code(values: Array, codes: NDArray[np.integer], size: int) -> SumsByCode:
     """Return the exact sum of the values of each code from 0 to size - 1; `values` and `codes` have one shape (n,).
 
-    Both are arranged where there are `runs`. One code alone is added up as `ExactSum` adds, by blocks: that is quicker.
+    One code alone is added up as `ExactSum` adds, by blocks: that is quicker.
 
     The extraction of a block's sum serves: what is added in the whole without rounding is so in every part of it.
 
@@ -247,12 +227,10 @@ def sums_by_code(values: Array, codes: NDArray[np.integer], size: int, runs: Run
         is_rare = ~(np.abs(values) < HUGE)
         others = _others_by_code(ExactSum.of, codes[is_rare], values[is_rare])
         values = np.where(is_rare, 0.0, values)
-    return SumsByCode(_parts_by_code(values, codes, size, runs), others)
+    return SumsByCode(_parts_by_code(values, codes, size), others)
 
 
-def sums_of_products_by_code(
-    left: Array, right: Array, codes: NDArray[np.integer], size: int, runs: Runs | None = None
-) -> SumsByCode:
+def sums_of_products_by_code(left: Array, right: Array, codes: NDArray[np.integer], size: int) -> SumsByCode:
     """As `sums_by_code`, of the unrounded products left * right."""
     if size == 1:
         return SumsByCode((), {0: ExactSum.of_products(left, right)})
@@ -264,7 +242,7 @@ def sums_of_products_by_code(
         left = np.where(is_rare, 0.0, left)
         right = left if is_square else np.where(is_rare, left, right)
     both = products(left, right)
-    return SumsByCode((part for product in both for part in _parts_by_code(product, codes, size, runs)), others)
+    return SumsByCode((part for product in both for part in _parts_by_code(product, codes, size)), others)
 
 
 class Piece(NamedTuple):
@@ -293,11 +271,11 @@ class Piece(NamedTuple):
         is_ordinary = are_ordinary_factors(self.values).all() and are_ordinary_factors(self.factors).all()
         return list(products(self.values, self.factors)) if is_ordinary else []
 
-    def sums(self, size: int, runs: Runs | None = None) -> SumsByCode:
-        """Return the sums of the terms, whatever they are; of arranged ones where there are runs."""
+    def sums(self, size: int) -> SumsByCode:
+        """Return the sums of the terms, whatever they are."""
         if self.factors is None:
-            return sums_by_code(self.values, self.codes, size, runs)
-        return sums_of_products_by_code(self.values, self.factors, self.codes, size, runs)
+            return sums_by_code(self.values, self.codes, size)
+        return sums_of_products_by_code(self.values, self.factors, self.codes, size)
 
 
 def longest_run(codes: NDArray[np.integer]) -> int:
@@ -362,17 +340,13 @@ class Bins:
         return self._closed.merged(SumsByCode(self._arrays))
 
 
-def extremes_by_code(
-    ufunc: np.ufunc, values: Array, codes: NDArray[np.integer], size: int, runs: Runs | None = None
-) -> Array:
-    """Return the least or the greatest value of each code, as `ufunc` is np.minimum or np.maximum, shape (size,)."""
+def ranges_by_code(values: Array, codes: NDArray[np.integer], size: int) -> tuple[Array, Array]:
+    """Return the least and the greatest value of each code, shape (size,) each; of none they are infinite."""
+    lowest, highest = np.full(size, math.inf), np.full(size, -math.inf)
     with np.errstate(invalid="ignore"):
-        if runs is not None:
-            extremes: Array = ufunc.reduceat(values, runs.starts)
-            return extremes
-        bounds = np.full(size, math.inf if ufunc is np.minimum else -math.inf)
-        ufunc.at(bounds, codes, values)
-    return bounds
+        np.minimum.at(lowest, codes, values)
+        np.maximum.at(highest, codes, values)
+    return lowest, highest
 
 
 def sums_of_multiples_by_code(
@@ -401,16 +375,14 @@ def _others_by_code(
     return {int(codes[group[0]]): sum_of(*(column[group] for column in columns)) for group in groups}
 
 
-def _parts_by_code(values: Array, codes: NDArray[np.integer], size: int, runs: Runs | None) -> list[Array]:
+def _parts_by_code(values: Array, codes: NDArray[np.integer], size: int) -> list[Array]:
     lanes = 1
-    if runs is None and size <= FEW_CODES:
+    if size <= FEW_CODES:
         # An addition waits for the one before it to the same place: neighbours are added to places of their own.
         lanes = 4
         codes = codes + np.tile(np.arange(lanes) * size, -(-codes.size // lanes))[: codes.size]
 
     def added(part: Array, places: NDArray[np.intp] | None) -> Array:
-        if runs is not None and places is None:
-            return np.add.reduceat(part, runs.starts)
         sums = np.bincount(codes if places is None else codes[places], part, size * lanes)
         whole: Array = sums.astype(np.float64, copy=False).reshape(lanes, size).sum(axis=0)
         return whole

@@ -12,6 +12,7 @@ import numpy as np
 
 from mrl_cli.arrow import as_arrow, as_texts, encoded, texts_as_arrow, texts_of
 from mrl_cli.errors import UsageError
+from mrl_cli.exact.runs import are_runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,16 +49,16 @@ def coded(columns: Sequence[pa.Array], pairs: int) -> tuple[NDArray[np.int64], l
 
 
 def coded_parts(
-    columns: Sequence[pa.Array], pairs: int, *, holds_pairs: bool = False
+    columns: Sequence[pa.Array], pairs: int, *, is_loose: bool = False
 ) -> tuple[NDArray[np.int64], list[pa.Array]]:
     """Return for every pair the place of its key, and the parts of the keys there are, a column of texts for each.
 
-    A key is there twice where the dictionary of a column holds a text twice, and, for one who `holds_pairs` in place of
-    sums by key, where it hardly pays to look for such.
+    A key is there twice where the dictionary of a column holds a text twice. Where `is_loose`, others may be there
+    twice, or be those of no pair, if to look for such would take longer than it saves.
     """
     if not columns:
         return np.zeros(pairs, np.int64), []
-    codes, texts = _codes_of(columns[0], holds_pairs=holds_pairs and len(columns) == 1)
+    codes, texts = _codes_of(columns[0], is_loose=is_loose and len(columns) == 1)
     parts = [texts]
     for column in columns[1:]:
         more, texts = _codes_of(column)
@@ -233,19 +234,24 @@ def taken(texts: pa.Array, places: NDArray[np.int64]) -> pa.Array:
     return texts_as_arrow(known[place] for place in places.tolist())
 
 
-def _codes_of(column: pa.Array, *, holds_pairs: bool = False) -> tuple[NDArray[np.int64], pa.Array]:
+def _codes_of(column: pa.Array, *, is_loose: bool = False) -> tuple[NDArray[np.int64], pa.Array]:
     """As `coded_parts`, of one column."""
     if _is_integer(column):
         values = np.from_dlpack(column).astype(np.int64, copy=False)
         lowest, span = _span(values)
         if span <= MOST_GAPS * values.size:
-            codes, places = _compact(values - lowest, span)
+            codes = values - lowest if lowest else values
+            if is_loose and are_runs(codes.size, span):
+                return codes, as_arrow(np.arange(lowest, lowest + span))
+            codes, places = _compact(codes, span)
             return codes, as_arrow(places + lowest)
-        if holds_pairs and values.size > FEW_KEYS and _hardly_repeat(values):
+        if is_loose and values.size > FEW_KEYS and _hardly_repeat(values):
             return np.arange(values.size), column
     coded = encoded(column)
-    size = len(coded.dictionary)
-    codes, places = _compact(np.from_dlpack(coded.indices).astype(np.int64), size)
+    size, codes = len(coded.dictionary), np.from_dlpack(coded.indices).astype(np.int64)
+    if is_loose and are_runs(codes.size, size):
+        return codes, coded.dictionary
+    codes, places = _compact(codes, size)
     return codes, coded.dictionary if len(places) == size else taken(coded.dictionary, places)
 
 

@@ -7,7 +7,6 @@ not matter, and a key's totals are what its pairs alone would give.
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
@@ -18,15 +17,15 @@ from mrl_cli.exact.blocks import PRODUCT_VALUES, cut
 from mrl_cli.exact.codes import (
     Bins,
     Piece,
-    Runs,
     SumsByCode,
-    extremes_by_code,
     grown,
     longest_run,
+    ranges_by_code,
 )
+from mrl_cli.exact.runs import MOST_VALUES, Runs, are_runs, sums_by_run
 from mrl_cli.records import NamedTuple
 from mrl_cli.reductions.base import Reduction
-from mrl_cli.reductions.keys import FEW_KEYS, FEWER_GROUPS, Places, coded_parts, keys_of, order_of, unified
+from mrl_cli.reductions.keys import FEW_KEYS, FEWER_GROUPS, Places, coded_parts, keys_of, order_of, taken, unified
 from mrl_cli.reductions.measured import STATES, are_correct
 from mrl_cli.reductions.totals import Totals
 
@@ -105,6 +104,11 @@ class LedgerBlock(NamedTuple):
                 np.maximum.at(self.highest, codes_here, arranged["loss"])
             for name, (first, *others) in terms.items():
                 bins[name].add(Piece(arranged[first], codes_here, *map(arranged.get, others)), self.size)
+
+    def taken(self, places: NDArray[np.int64]) -> LedgerBlock:
+        """Return what is added to the keys at some places."""
+        keys, sums = [taken(part, places) for part in self.keys], {name: of[places] for name, of in self.sums.items()}
+        return LedgerBlock(keys, self.counts[places], sums, self.lowest[places], self.highest[places])
 
     def regrouped(self, codes: NDArray[np.int64], keys: list[pa.Array], size: int | None = None) -> LedgerBlock:
         """Return the block by other keys: code i becomes codes[i], and what meets adds up, exactly."""
@@ -196,7 +200,7 @@ class LedgerRows(NamedTuple):
         The sums: `loss` (weighted: of w*l), with weights `weight` and `correct_weight`, with squares `square` (of l*l);
         those of `described`, and `difference_square`.
         """
-        codes, keys = coded_parts(columns, losses.size, holds_pairs=True)
+        codes, keys = coded_parts(columns, losses.size, is_loose=True)
         numbers = {"loss": losses, **(described or {})}
         if weights is not None:
             numbers |= {"weight": weights, "correct_weight": np.where(are_correct(states), weights, 0.0)}
@@ -233,23 +237,28 @@ class LedgerRows(NamedTuple):
 
     def summed(self) -> LedgerBlock:
         """Return what the pairs add to their keys."""
+        if are_runs(self.codes.size, self.size):
+            return self._summed_by_run()
         counts = counts_by_code(self.states, self.codes, self.size, STATES)
-        pairs = counts.sum(axis=1)
-        runs = Runs.of(self.codes, pairs)
-        codes = self.codes if runs is None else np.repeat(np.arange(self.size), pairs)
-
-        @lru_cache(maxsize=2)  # what stands side by side in `terms` has them in common
-        def arranged(name: str) -> NDArray[np.float64]:
-            return self.numbers[name] if runs is None else runs.arranged(self.numbers[name])
-
-        by_code = codes, self.size, runs
-        ranges = [extremes_by_code(ufunc, arranged("loss"), *by_code) for ufunc in (np.minimum, np.maximum)]
         sums = {
-            name: Piece(arranged(first), codes, *map(arranged, others)).sums(self.size, runs).tidied()
+            name: Piece(self.numbers[first], self.codes, *map(self.numbers.get, others)).sums(self.size).tidied()
             for name, (first, *others) in self.terms.items()
         }
+        ranges = ranges_by_code(self.numbers["loss"], self.codes, self.size)
         # Many blocks wait for their turn, and of a million groups each is large.
         return LedgerBlock(self.keys, counts.astype(np.int32), sums, *ranges)
+
+    def _summed_by_run(self) -> LedgerBlock:
+        blocks = []
+        for here in cut(self.codes.size, MOST_VALUES):
+            runs = Runs.of(self.codes[here], self.states[here], self.size)
+            numbers = {name: values[here] for name, values in self.numbers.items()}
+            blocks.append(LedgerBlock(self.keys, runs.counts, *sums_by_run(numbers, self.terms, runs, "loss")))
+        whole, *others = blocks
+        for block in others:
+            whole.add(block)
+        there = np.flatnonzero(whole.counts.any(axis=1))
+        return whole if there.size == self.size else whole.taken(there)
 
 
 def counts_by_code(
