@@ -103,6 +103,14 @@ class Compute(Run):
         }
         refuse_if(not is_there, f"--which {self.which} needs {needs[self.which]}", "choose another picture")
 
+    def prepare_to_show(self) -> None:
+        """Load what makes the figures and the texts of groups, too."""
+        if self.group_by or self.by_file:
+            import mrl_cli.render.columns
+            import mrl_cli.reports.columns  # noqa: F401 (the import is all)
+
+        super().prepare_to_show()
+
     def report(self) -> ComputeReport:
         """Return the report on all pairs; with a row for each pair, these are written."""
         from mrl_cli.reports.compute import compute_reductions

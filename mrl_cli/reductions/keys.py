@@ -287,7 +287,7 @@ def order_of(parts: Sequence[pa.Array], size: int) -> NDArray[np.int64]:
     >>> texts.take(pa.array(order_of([texts], 6))).to_pylist()
     ['1e-05', '0.1', '9', '10', '', 'b']
     """
-    if size <= FEW_KEYS:
+    if size <= FEW_KEYS and not (len(parts) == 1 and _is_integer(parts[0])):
         keys = keys_of(parts) if size else []
         return np.fromiter(sorted(range(size), key=lambda place: [_rank(text) for text in keys[place]]), np.int64)
     if len(parts) < 2:
@@ -304,10 +304,10 @@ def order_of(parts: Sequence[pa.Array], size: int) -> NDArray[np.int64]:
 
 def _order_of_part(texts: pa.Array) -> NDArray[np.int64]:
     """Return the places of different parts of keys in their order."""
-    import pyarrow.compute as pc
-
     if _is_integer(texts):
         return np.argsort(np.from_dlpack(texts))
+    import pyarrow.compute as pc
+
     is_number = _matches(texts, rf"(?i)\A(?:{_NUMBER})\z")
     is_number &= np.from_dlpack(pc.utf8_length(texts)) < LONGEST_NUMBER
     numbers, others = np.flatnonzero(is_number), np.flatnonzero(~is_number)
