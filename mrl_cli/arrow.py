@@ -194,7 +194,8 @@ def chosen_texts(columns: Sequence[pa.Array], places: NDArray[np.int64]) -> pa.A
     import pyarrow as pa
     from pyarrow._compute import TakeOptions, call_function
 
-    return call_function("take", [pa.concat_arrays(columns), as_arrow(places)], TakeOptions(boundscheck=False))
+    texts = columns[0] if len(columns) == 1 else pa.concat_arrays(columns)
+    return call_function("take", [texts, as_arrow(places)], TakeOptions(boundscheck=False))
 
 
 def joined(columns: Sequence[pa.Array | str], separator: str = "") -> pa.Array:

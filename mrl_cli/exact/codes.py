@@ -114,11 +114,11 @@ class SumsByCode:
             whole.others[place] = whole.others.get(place, ExactSum()) + total
         return whole
 
-    def __getitem__(self, codes: NDArray[np.int64]) -> SumsByCode:
-        """Return the sums of some codes: that of codes[i] becomes the sum of i."""
-        places = enumerate(codes.tolist() if self.others else ())
+    def __getitem__(self, codes: NDArray[np.int64] | slice) -> SumsByCode:
+        """Return the sums of some codes: that of codes[i] becomes the sum of i. A slice has a start and a stop."""
+        size = codes.stop if isinstance(codes, slice) else int(codes.max(initial=-1)) + 1
+        places = enumerate(np.arange(size)[codes].tolist() if self.others else ())
         others = {place: self.others[code] for place, code in places if code in self.others}
-        size = int(codes.max(initial=-1)) + 1
         return SumsByCode((grown(part, size, 0.0)[codes] for part in self.parts), others)
 
     def first(self, size: int) -> SumsByCode:
@@ -188,7 +188,8 @@ def grown(array: NDArray[Any], size: int, fill: float) -> NDArray[Any]:
     """Return an array of at least `size` rows: those of `array`, then `fill`."""
     if len(array) >= size:
         return array
-    longer = np.full((size, *array.shape[1:]), fill, array.dtype)
+    shape = (size, *array.shape[1:])
+    longer = np.full(shape, fill, array.dtype) if fill else np.zeros(shape, array.dtype)  # takes no memory yet
     longer[: len(array)] = array
     return longer
 

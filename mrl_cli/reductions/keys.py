@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli.arrow import as_arrow, as_texts, encoded, texts_as_arrow, texts_of
+from mrl_cli.arrow import as_arrow, as_texts, chosen_texts, encoded, texts_as_arrow, texts_of
 from mrl_cli.errors import UsageError
 from mrl_cli.exact.runs import are_runs
 
@@ -229,7 +229,7 @@ def taken(texts: pa.Array, places: NDArray[np.int64]) -> pa.Array:
     if _is_integer(texts):
         return as_arrow(np.from_dlpack(texts)[places])
     if len(texts) > FEW_KEYS:
-        return texts.take(as_arrow(places))
+        return chosen_texts([texts], places)
     known = texts_of(texts)
     return texts_as_arrow(known[place] for place in places.tolist())
 
@@ -305,7 +305,13 @@ def order_of(parts: Sequence[pa.Array], size: int) -> NDArray[np.int64]:
 def _order_of_part(texts: pa.Array) -> NDArray[np.int64]:
     """Return the places of different parts of keys in their order."""
     if _is_integer(texts):
-        return np.argsort(np.from_dlpack(texts))
+        values = np.from_dlpack(texts).astype(np.int64, copy=False)
+        lowest, span = _span(values)
+        if span > MOST_GAPS * values.size:
+            return np.argsort(values)
+        table = np.zeros(span, np.int64)
+        table[values - lowest] = np.arange(values.size) + 1
+        return table[table > 0] - 1
     import pyarrow.compute as pc
 
     is_number = _matches(texts, rf"(?i)\A(?:{_NUMBER})\z")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 
-from mrl_cli.arrow import as_texts, order_and_codes
+from mrl_cli.arrow import order_and_codes
 from mrl_cli.errors import UsageError
 from mrl_cli.exact.blocks import PRODUCT_VALUES, cut
 from mrl_cli.exact.codes import (
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from mrl_cli.reductions.measured import Measured
 
 MOST_KEYS = 1_000_000  # a kilobyte and a half each, with what is reported of them
+MANY_KEYS = MOST_KEYS // 4  # from here on there is room for the most: it takes memory once it is used
 FEWEST_WAITING = FEW_KEYS // 2
 ROWS_OF_KEY = 3  # take about the memory of the sums of one
 
@@ -105,6 +106,12 @@ class LedgerBlock(NamedTuple):
             for name, (first, *others) in terms.items():
                 bins[name].add(Piece(arranged[first], codes_here, *map(arranged.get, others)), self.size)
 
+    def totals(self, places: NDArray[np.int64] | slice) -> Totals:
+        """Return totals as arrays: each field has a place for each key at some places; sums are `SumsByCode`."""
+        of: dict[str, Any] = {f"{name}_sum": sums[places] for name, sums in self.sums.items()}
+        counts: Any = np.ascontiguousarray(self.counts[places].T)
+        return Totals.of_states(counts, min=self.lowest[places], max=self.highest[places], **of)
+
     def taken(self, places: NDArray[np.int64]) -> LedgerBlock:
         """Return what is added to the keys at some places."""
         keys, sums = [taken(part, places) for part in self.keys], {name: of[places] for name, of in self.sums.items()}
@@ -114,6 +121,9 @@ class LedgerBlock(NamedTuple):
         """Return the block by other keys: code i becomes codes[i], and what meets adds up, exactly."""
         size = int(codes.max()) + 1 if size is None else size
         sums = {name: sums.regrouped(codes, size) for name, sums in self.sums.items()}
+        if size == 1:
+            bounds = self.lowest.min(keepdims=True), self.highest.max(keepdims=True)
+            return LedgerBlock(keys, self.counts.sum(axis=0, dtype=np.int64)[np.newaxis], sums, *bounds)
         counts = [np.bincount(codes, column, size) for column in self.counts.T]  # of which a double holds any sum
         whole = LedgerBlock.of(keys, np.stack(counts, axis=1).astype(np.int64), sums)
         np.minimum.at(whole.lowest, codes, self.lowest)
@@ -311,7 +321,11 @@ class Ledger:
             self._settle()
         if self._bins or self._whole.keys is not self._places.keys:
             for name, bins in self._bins.items():
-                self._whole.sums.setdefault(name, SumsByCode()).add(bins.sums())
+                of_name = bins.sums()
+                if name in self._whole.sums:
+                    self._whole.sums[name].add(of_name)
+                else:
+                    self._whole.sums[name] = of_name
             self._bins, size = {}, self._places.size
             _, counts, sums, lowest, highest = self._whole
             sums = {name: of_name.first(size) for name, of_name in sums.items()}
@@ -327,7 +341,7 @@ class Ledger:
         if size > MOST_KEYS:
             raise UsageError(f"more than {MOST_KEYS:,} groups", hint=FEWER_GROUPS)
         if size > self._whole.size:
-            self._whole = self._whole.grown(min(size + size // 2, MOST_KEYS))
+            self._whole = self._whole.grown(MOST_KEYS if size > MANY_KEYS else 2 * size)
         start, here = 0, places[:0]
         rows, codes = list[LedgerRows](), []
         for block in waiting:
@@ -380,16 +394,10 @@ class Ledger:
         """The totals of all keys together."""
         return next((totals for _, totals in self.regrouped([]).totals()), Totals())
 
-    def columns(self) -> tuple[list[pa.Array], NDArray[np.int64], Totals]:
-        """Return the parts of all keys as texts, the places of keys in their order, and totals as arrays.
-
-        Each field of the totals has a place for each key, as they were met; sums are `SumsByCode`.
-        """
-        whole = self.block
-        of: dict[str, Any] = {f"{name}_sum": sums for name, sums in whole.sums.items()}
-        counts: Any = np.ascontiguousarray(whole.counts.T)
-        totals = Totals.of_states(counts, min=whole.lowest, max=whole.highest, **of)
-        return list(map(as_texts, whole.keys)), order_of(whole.keys, len(self)), totals
+    @property
+    def order(self) -> NDArray[np.int64]:
+        """The places of the keys in `block`, in the order of `order_of`."""
+        return order_of(self.block.keys, len(self))
 
     def totals(self) -> Iterator[tuple[Key, Totals]]:
         """Yield every key with its totals, in the order of `order_of`."""

@@ -57,11 +57,6 @@ class Totals:
         """How many pairs were added up."""
         return self.correct + self.ties + self.wrong
 
-    def taken(self, places: Any) -> Totals:
-        """Return totals that are arrays, of the keys at some places."""
-        fields = (getattr(self, name) for name in Totals.__match_args__)
-        return Totals(*(of[places] if hasattr(of, "__getitem__") else of for of in fields))
-
     def __add__(self, other: Totals) -> Totals:
         names = Totals.__match_args__
         return Totals(*(_MERGE.get(name, _added)(getattr(self, name), getattr(other, name)) for name in names))

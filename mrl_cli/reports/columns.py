@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mrl_cli.arrow import as_texts
 from mrl_cli.exact.blocks import cut
 from mrl_cli.exact.codes import SumsByCode, quotients
 from mrl_cli.reductions.keys import Key, keys_of, taken
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
     from mrl_cli.model import Plan
     from mrl_cli.reductions.ledger import Ledger
-    from mrl_cli.reductions.totals import Totals
     from mrl_cli.reports.base import Report
+    from mrl_cli.reports.figures import Figure
 
     Made = Callable[[Key, dict[str, Any]], Report]
     Block = Callable[[], list[Any]]
@@ -34,18 +35,17 @@ GROUPS_AT_ONCE = 1 << 15  # that become text, or reports
 
 def group_columns(ledger: Ledger, plan: Plan, made: Made) -> GroupColumns:
     """Return the reports of the groups that are the keys of a ledger; `made` makes one of a key and its figures."""
-    return GroupColumns(*ledger.columns(), plan, made)
+    return GroupColumns(ledger, plan, made)
 
 
 class GroupColumns(Sequence[Any]):
     """The reports of groups as columns: `figures` are their names, and a report is made when it is asked for.
 
-    `parts` are those of the groups' keys, `order` the places of groups in their order, and `totals` those that figures
-    are computed from, of GROUPS_AT_ONCE when they are wanted.
+    Groups are the keys of `ledger`, and figures are computed of GROUPS_AT_ONCE when they are wanted.
     """
 
-    def __init__(self, parts: list[pa.Array], order: NDArray[np.int64], totals: Totals, plan: Plan, made: Made) -> None:
-        self._parts, self._order, self._totals, self._plan, self._made = parts, order, totals, plan, made
+    def __init__(self, ledger: Ledger, plan: Plan, made: Made) -> None:
+        self._sums, self._order, self._plan, self._made = ledger.block, ledger.order, plan, made
         self._figures = reported_figures(plan, of_groups=True)
         self.figures = [figure.key for figure in self._figures]
 
@@ -77,17 +77,16 @@ class GroupColumns(Sequence[Any]):
     def column(self, key: str) -> NDArray[np.float64]:
         """Return a figure of every group, shape (groups,)."""
         figures = [figure for figure in self._figures if figure.key == key]
-        whole: NDArray[np.float64] = figures_of(self._facts, figures)[key][self._order]
-        return whole
+        parts = [self._figures_of(here, figures)[key] for here in cut(len(self), GROUPS_AT_ONCE)]
+        return np.concatenate([*parts, np.zeros(0)])[self._order]
 
-    @cached_property
-    def _facts(self) -> ColumnFacts:
-        return ColumnFacts(self._totals, self._plan)
+    def _figures_of(self, places: NDArray[np.int64] | slice, figures: Sequence[Figure]) -> dict[str, NDArray[Any]]:
+        return figures_of(ColumnFacts(self._sums.totals(places), self._plan), figures)
 
     def _taken(self, here: slice) -> tuple[list[pa.Array], dict[str, NDArray[Any]]]:
         places = self._order[here]
-        figures = figures_of(ColumnFacts(self._totals.taken(places), self._plan), self._figures)
-        return [taken(part, places) for part in self._parts], figures
+        parts = [as_texts(taken(part, places)) for part in self._sums.keys]
+        return parts, self._figures_of(places, self._figures)
 
     def _reports(self, parts: list[pa.Array], figures: dict[str, NDArray[Any]]) -> Iterator[Report]:
         rows = zip(*(column.tolist() for column in figures.values()), strict=True)
