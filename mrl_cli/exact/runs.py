@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-MOST_RUNS = 4096
+MOST_RUNS = 4096  # with a state and a place a code fits 32 bits, and is sorted with them
 LEAST_RUN = 16  # values of a code, for runs long enough to pay
 # Of a block. What it goes through is more than a core's cache holds, but calls are few; each waits for other threads.
 MOST_VALUES = 1 << 17
 MOST_SLICES = 4
 RARE = 16  # one value in so many is left out of the slices at most, unless there are MOST_SLICES
 
-_STATE_BITS, _PLACE_BITS = 3, 17  # a code of MOST_RUNS, a state and a place fit 32 bits
+_STATE_BITS, _PLACE_BITS = 3, 17
 _PLACES = np.arange(MOST_VALUES, dtype=np.uint32)
 _VALUES, _LEFT, _RIGHT = Scratch(3), Scratch(MOST_SLICES + 1), Scratch(MOST_SLICES + 1)
 
@@ -145,10 +145,10 @@ class _Slices(NamedTuple):
             np.subtract(row, sigma, out=row)
             parts.append(row)
             is_last = len(parts) == MOST_SLICES
-            if (is_last or _are_few(rest[:FEW_VALUES] != row[:FEW_VALUES])) and (
-                _are_few(is_left := rest != row) or is_last
-            ):
-                break
+            if is_last or _are_few(rest[:FEW_VALUES] != row[:FEW_VALUES]):
+                is_left = rest != row
+                if is_last or _are_few(is_left):
+                    break
             rest = np.subtract(rest, row, out=rows[-1])
             exponent -= width + 1  # what remains is at most half of this slice's unit
         left = is_left.nonzero()[0] if is_left.any() else np.arange(0)
