@@ -81,7 +81,7 @@ def test_sums_of_full_runs_are_exact() -> None:
     count = MOST_VALUES // 2 - 1
     codes, random = np.repeat([1, 0], count), np.random.default_rng(5)
     runs = Runs.of(codes, np.full(codes.size, 7, np.uint8), 2)
-    for width in (*range(15, 21), 35, 36, 37, 38):  # with slices of so many bits, each is near the greatest
+    for width in (16, 17, 18, 37, 38):  # with slices of so many bits, each is near the greatest
         edge = 1 - 2.0 ** -(width + 1) - 2.0 ** -(2 * width + 2)
         columns = {name: edge - random.integers(1, 30, codes.size) * 2.0**-53 for name in "abc"}
         # And what is left behind the first slice is: it takes a small number to have bits for that.
