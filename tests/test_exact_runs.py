@@ -12,7 +12,7 @@ import pytest
 from mrl_cli.exact import ExactSum
 from mrl_cli.exact import runs as runs_module
 from mrl_cli.exact.codes import Piece
-from mrl_cli.exact.runs import MOST_RUNS, MOST_SLICES, MOST_VALUES, Runs, are_runs, sums_by_run
+from mrl_cli.exact.runs import MOST_ARRANGED, MOST_CUTS, MOST_RUNS, Runs, are_runs, sums_by_run
 from tests.each import each
 
 if TYPE_CHECKING:
@@ -78,12 +78,12 @@ def test_sums_are_those_of_the_values_of_each_code(kind: str, other: str, size: 
 
 def test_sums_of_full_runs_are_exact() -> None:
     """As large as sums of slices can be: all of one sign, near the greatest magnitude, as many as bits are counted."""
-    count = MOST_VALUES // 2 - 1
+    count = MOST_ARRANGED // 2 - 1
     codes, random = np.repeat([1, 0], count), np.random.default_rng(5)
     runs = Runs.of(codes, np.full(codes.size, 7, np.uint8), 2)
     for width in (16, 17, 18, 37, 38):  # with slices of so many bits, each is near the greatest
         edge = 1 - 2.0 ** -(width + 1) - 2.0 ** -(2 * width + 2)
-        columns = {name: edge - random.integers(1, 30, codes.size) * 2.0**-53 for name in "abc"}
+        columns: dict[str, Any] = {name: edge - random.integers(1, 30, codes.size) * 2.0**-53 for name in "abc"}
         # And what is left behind the first slice is: it takes a small number to have bits for that.
         columns["d"] = (
             random.integers(0, 99, codes.size) + 0.5 - random.integers(1, 99, codes.size) * 2.0**-46
@@ -132,7 +132,7 @@ def test_no_more_slices_are_made_than_there_are_rows_for() -> None:
     rows = runs_module._LEFT.of(64)
     values = 2.0 ** np.linspace(-250, 0, 64)
     slices = runs_module._Slices.of(values, 1.0, 10, rows)
-    assert len(slices.parts) == MOST_SLICES
+    assert len(slices.parts) == MOST_CUTS
     assert slices.left.tolist() == np.flatnonzero(np.sum(slices.parts, axis=0) != values).tolist()
     assert slices.left.size > 32
 
@@ -143,11 +143,11 @@ def test_runs_are_made_where_they_are_long_and_few() -> None:
 
 
 def test_most_codes_states_and_places_fit_what_is_sorted() -> None:
-    codes = np.full(MOST_VALUES, MOST_RUNS - 1)
+    codes = np.full(MOST_ARRANGED, MOST_RUNS - 1)
     codes[-1] = 0
-    runs = Runs.of(codes, np.full(MOST_VALUES, 7, np.uint8), MOST_RUNS)
-    assert runs.order.tolist() == [MOST_VALUES - 1, *range(MOST_VALUES - 1)]
+    runs = Runs.of(codes, np.full(MOST_ARRANGED, 7, np.uint8), MOST_RUNS)
+    assert runs.order.tolist() == [MOST_ARRANGED - 1, *range(MOST_ARRANGED - 1)]
     assert runs.there.tolist() == [0, MOST_RUNS - 1]
     assert runs.starts.tolist() == [0, 1]
-    assert runs.counts[[0, -1], 7].tolist() == [1, MOST_VALUES - 1]
-    assert int(runs.counts.sum()) == MOST_VALUES
+    assert runs.counts[[0, -1], 7].tolist() == [1, MOST_ARRANGED - 1]
+    assert int(runs.counts.sum()) == MOST_ARRANGED

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mrl_cli.arrow import as_arrow, as_texts
 from mrl_cli.errors import ScatteredListsError
 from mrl_cli.reductions.hashes import Seen, hashes_of, next_of
-from mrl_cli.reductions.keys import FEW_KEYS, LONGEST_NUMBER, Places, coded, order_of, unified
+from mrl_cli.reductions.keys import FEW_KEYS, LONGEST_NUMBER, Places, coded, coded_parts, order_of, unified
 from mrl_cli.reductions.repeats import Repeats, notes_in
 from tests.each import each
 
@@ -29,6 +29,16 @@ def test_texts_that_a_dictionary_holds_twice_are_one_key() -> None:
     column = pa.DictionaryArray.from_arrays(pa.array([0, 1, 2, 3, 1]), pa.array(["a", "b", "a", "c"]))
     codes, keys = coded([column], 5)
     assert (codes.tolist(), keys) == ([0, 1, 0, 2, 1], [("a",), ("b",), ("c",)])
+
+
+@each("least", [-(2**63), -2, 0, 2**63 - 4])
+@each("is_loose", [False, True])
+def test_integers_at_the_ends_of_their_range_are_keys_as_any(least: int, is_loose: bool) -> None:
+    values = np.tile(np.array([3, 0, 1]), 40) + np.int64(least)
+    codes, (keys,) = coded_parts([as_arrow(values)], values.size, is_loose=is_loose)
+    assert str(keys.type) == "int64"
+    assert [keys[code].as_py() for code in codes.tolist()] == values.tolist()
+    assert [keys[place].as_py() for place in order_of([keys], len(keys)).tolist()] == sorted(keys.to_pylist())
 
 
 @each("few", [FEW_KEYS, -1])

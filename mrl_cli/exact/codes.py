@@ -71,13 +71,13 @@ class SumsByCode:
             whole._add_to_first(part)
         return whole
 
-    def _add_to_first(self, part: Array, first: int = 0) -> None:
-        """Add values to the first codes: what fits the cache at a time, for there are several passes."""
-        for here in cut(part.size, BLOCK_VALUES):  # there may be more codes behind
-            self._add(part[here], here, part.size, first)
+    def _add_to_first(self, values: Array, place: int = 0) -> None:
+        """Add values of the first codes to the part at a place: what fits the cache at a time, for it takes passes."""
+        for here in cut(values.size, BLOCK_VALUES):  # there may be more codes behind
+            self._add(values[here], here, values.size, place)
 
-    def _add(self, rest: Array, places: NDArray[np.int64] | slice, size: int, first: int) -> None:
-        for index, part in enumerate(self.parts[first:], first):
+    def _add(self, rest: Array, places: NDArray[np.int64] | slice, size: int, place: int) -> None:
+        for index, part in enumerate(self.parts[place:], place):
             if not isinstance(places, slice) and np.count_nonzero(rest) < rest.size // 2:
                 left = np.flatnonzero(rest)
                 places, rest = places[left], rest[left]

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 MOST_RUNS = 4096  # with a state and a place a code fits 32 bits, and is sorted with them
 LEAST_RUN = 16  # values of a code, for runs long enough to pay
 # Of a block. What it goes through is more than a core's cache holds, but calls are few; each waits for other threads.
-MOST_VALUES = 1 << 17
-MOST_SLICES = 4
-RARE = 16  # one value in so many is left out of the slices at most, unless there are MOST_SLICES
+MOST_ARRANGED = 1 << 17
+MOST_CUTS = 4
+RARE = 16  # one value in so many is left out of the slices at most, unless there are MOST_CUTS
 
 _STATE_BITS, _PLACE_BITS = 3, 17
-_PLACES = np.arange(MOST_VALUES, dtype=np.uint32)
-_VALUES, _LEFT, _RIGHT = Scratch(3), Scratch(MOST_SLICES + 1), Scratch(MOST_SLICES + 1)
+_PLACES = np.arange(MOST_ARRANGED, dtype=np.uint32)
+_VALUES, _LEFT, _RIGHT = Scratch(3), Scratch(MOST_CUTS + 1), Scratch(MOST_CUTS + 1)
 
 
 def are_runs(values: int, size: int) -> bool:
@@ -52,7 +52,7 @@ class Runs(NamedTuple):
 
     @classmethod
     def of(cls, codes: NDArray[np.integer], states: NDArray[np.uint8], size: int) -> Runs:
-        """Return the runs of at most MOST_VALUES codes below `size`, with states below 8.
+        """Return the runs of at most MOST_ARRANGED codes below `size`, with states below 8.
 
         >>> runs = Runs.of(np.array([1, 0, 1]), np.array([7, 0, 0], np.uint8), 2)
         >>> runs.order.tolist(), runs.starts.tolist(), runs.counts[:, [0, 7]].tolist()
@@ -102,8 +102,8 @@ def sums_by_run(
     size, count_bits = runs.order.size, int(runs.counts.sum(axis=1).max()).bit_length()
     values, others, product = _VALUES.of(size)
     factors = {name for names in terms.values() if len(names) > 1 for name in names}
-    # Of products, at most as many as there are slices have one unit.
-    widths = [min(53 - count_bits, 51), (53 - MOST_SLICES.bit_length() - count_bits) // 2]
+    # At most MOST_CUTS products of slices have one unit, and are added up for each value.
+    widths = [min(53 - count_bits, 51), (53 - MOST_CUTS.bit_length() - count_bits) // 2]
 
     def sliced(name: str, out: Array, rows: NDArray[np.float64]) -> _Slices:
         largest = magnitude(columns[name])
@@ -144,7 +144,7 @@ class _Slices(NamedTuple):
             np.add(rest, sigma, out=row)
             np.subtract(row, sigma, out=row)
             parts.append(row)
-            is_last = len(parts) == MOST_SLICES
+            is_last = len(parts) == MOST_CUTS
             if is_last or _are_few(rest[:FEW_VALUES] != row[:FEW_VALUES]):
                 is_left = rest != row
                 if is_last or _are_few(is_left):
@@ -175,8 +175,7 @@ class _Slices(NamedTuple):
         whole = SumsByCode(levels.values())
         left = self.left if is_square else np.union1d(self.left, right.left)
         if left.size:
-            factors = (of.values[left] for of in (self, right))
-            whole.add(Piece(next(factors), runs.codes[left], next(factors)).sums(len(runs.counts)))
+            whole.add(Piece(self.values[left], runs.codes[left], right.values[left]).sums(len(runs.counts)))
         return whole
 
 

@@ -158,7 +158,7 @@ def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
 
     with opened(source, _place(part), ranges, **options) as file:
         columns = None if plan.reading.keep_columns else _leaves(file, plan, source)
-        # Fewer at a time where more is held of each, so that memory stays the same.
+        # Fewer at a time where much more is held of each: that is memory.
         is_wide = len(plan.columns.wanted) > 4 or plan.reading.counts_lines
         rows = BATCH_ROWS // (16 if plan.reading.lists else 4 if plan.reading.holds_pairs else 2 if is_wide else 1)
         read = file.iter_batches(rows, row_groups=[part.group], columns=columns, use_threads=False)

@@ -242,7 +242,7 @@ def _codes_of(column: pa.Array, *, is_loose: bool = False) -> tuple[NDArray[np.i
         if span <= MOST_GAPS * values.size:
             codes = values - lowest if lowest else values
             if is_loose and are_runs(codes.size, span):
-                return codes, as_arrow(np.arange(lowest, lowest + span))
+                return codes, as_arrow(np.arange(span) + lowest)
             codes, places = _compact(codes, span)
             return codes, as_arrow(places + lowest)
         if is_loose and values.size > FEW_KEYS and _hardly_repeat(values):

@@ -22,7 +22,7 @@ from mrl_cli.exact.codes import (
     longest_run,
     ranges_by_code,
 )
-from mrl_cli.exact.runs import MOST_VALUES, Runs, are_runs, sums_by_run
+from mrl_cli.exact.runs import MOST_ARRANGED, Runs, are_runs, sums_by_run
 from mrl_cli.records import NamedTuple
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reductions.keys import FEW_KEYS, FEWER_GROUPS, Places, coded_parts, keys_of, order_of, taken, unified
@@ -121,7 +121,7 @@ class LedgerBlock(NamedTuple):
         """Return the block by other keys: code i becomes codes[i], and what meets adds up, exactly."""
         size = int(codes.max()) + 1 if size is None else size
         sums = {name: sums.regrouped(codes, size) for name, sums in self.sums.items()}
-        if size == 1:
+        if size == 1:  # the total, of which nothing has to be told apart
             bounds = self.lowest.min(keepdims=True), self.highest.max(keepdims=True)
             return LedgerBlock(keys, self.counts.sum(axis=0, dtype=np.int64)[np.newaxis], sums, *bounds)
         counts = [np.bincount(codes, column, size) for column in self.counts.T]  # of which a double holds any sum
@@ -180,11 +180,12 @@ class LedgerReduction(Reduction["list[Held]", "Ledger"]):
 
 
 class LedgerRows(NamedTuple):
-    """Pairs of which hardly two have one key: cheaper to keep, and to add up with those of other batches, than sums.
+    """Pairs of a batch and their keys, to be added up. Where hardly two have one key they are held as they stand.
 
-    Pair i has the key at codes[i] of `keys`. `numbers` are doubles by the names that `of` has for sums of them;
-    `with_squares` asks for those of losses. Once they are held, the numbers of a pair stand side by side in a row of
-    `table`, shape (n, numbers), whose columns `numbers` are.
+    That is cheaper than their sums, and they are added up with those of other batches. Pair i has the key at codes[i]
+    of `keys`. `numbers` are doubles by the names that `of` has for sums of them; `with_squares` asks for those of
+    losses. Once they are held, the numbers of a pair stand side by side in a row of `table`, shape (n, numbers), whose
+    columns `numbers` are.
     """
 
     keys: list[pa.Array]
@@ -260,7 +261,7 @@ class LedgerRows(NamedTuple):
 
     def _summed_by_run(self) -> LedgerBlock:
         blocks = []
-        for here in cut(self.codes.size, MOST_VALUES):
+        for here in cut(self.codes.size, MOST_ARRANGED):
             runs = Runs.of(self.codes[here], self.states[here], self.size)
             numbers = {name: values[here] for name, values in self.numbers.items()}
             blocks.append(LedgerBlock(self.keys, runs.counts, *sums_by_run(numbers, self.terms, runs, "loss")))

@@ -33,15 +33,11 @@ if TYPE_CHECKING:
 GROUPS_AT_ONCE = 1 << 15  # that become text, or reports
 
 
-def group_columns(ledger: Ledger, plan: Plan, made: Made) -> GroupColumns:
-    """Return the reports of the groups that are the keys of a ledger; `made` makes one of a key and its figures."""
-    return GroupColumns(ledger, plan, made)
-
-
 class GroupColumns(Sequence[Any]):
     """The reports of groups as columns: `figures` are their names, and a report is made when it is asked for.
 
-    Groups are the keys of `ledger`, and figures are computed of GROUPS_AT_ONCE when they are wanted.
+    Groups are the keys of `ledger`, and figures are computed of GROUPS_AT_ONCE when they are wanted; `made` makes a
+    report of a key and its figures.
     """
 
     def __init__(self, ledger: Ledger, plan: Plan, made: Made) -> None:
@@ -78,7 +74,7 @@ class GroupColumns(Sequence[Any]):
         """Return a figure of every group, shape (groups,)."""
         figures = [figure for figure in self._figures if figure.key == key]
         parts = [self._figures_of(here, figures)[key] for here in cut(len(self), GROUPS_AT_ONCE)]
-        return np.concatenate([*parts, np.zeros(0)])[self._order]
+        return np.concatenate([*parts, np.zeros(0)])[self._order]  # of no groups too
 
     def _figures_of(self, places: NDArray[np.int64] | slice, figures: Sequence[Figure]) -> dict[str, NDArray[Any]]:
         return figures_of(ColumnFacts(self._sums.totals(places), self._plan), figures)

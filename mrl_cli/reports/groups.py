@@ -69,9 +69,9 @@ def grouped(ledger: Ledger, plan: Plan) -> Grouped:
     if not plan.has_sections:
         if plan.has_clusters:
             return Grouped(*_by_group(ledger.totals(), plan, {}))
-        from mrl_cli.reports.columns import group_columns  # a run without groups starts without them
+        from mrl_cli.reports.columns import GroupColumns  # a run without groups starts without them
 
-        return Grouped(group_columns(ledger, plan, report_of))
+        return Grouped(GroupColumns(ledger, plan, report_of))
     roles = list(plan.key_roles)
     outer = [roles.index(role) for role in plan.outer_groups]
     ((sections, unknown),) = _sections(ledger, [], roles.index("subset")).values() or [([], [])]
