@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-FEW_TEXTS = 1 << 14
+FEW_TEXTS = 1 << 14  # so many are written, found and sorted before Arrow's functions are loaded
 
 
 def as_arrow(values: NDArray[Any], is_there: NDArray[np.bool_] | None = None) -> pa.Array:
@@ -75,7 +75,6 @@ def as_texts(column: pa.Array) -> pa.Array:
         return pa.DictionaryArray.from_arrays(column.indices, as_texts(column.dictionary))
     if not pa.types.is_integer(column.type):
         return column
-    # A few are written before Arrow's functions are loaded.
     return written(column) if len(column) > FEW_TEXTS else texts_as_arrow(map(str, np.from_dlpack(column).tolist()))
 
 

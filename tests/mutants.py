@@ -65,7 +65,7 @@ class Part(NamedTuple):
 
 
 PARTS = {
-    "exact": Part(["mrl_cli/exact/*.py"], "exact exact_codes"),
+    "exact": Part(["mrl_cli/exact/*.py"], "exact exact_codes exact_runs"),
     "losses": Part(
         ["mrl_cli/losses/*.py"],
         "losses loss_identities losses_exactly probabilities listwise cli_losses",

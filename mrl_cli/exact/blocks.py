@@ -177,6 +177,17 @@ def _extract(values: Array, sigma_exponent: int, out: Array) -> None:
     np.subtract(out, sigma, out=out)
 
 
+def round_to(values: Array, unit: int, out: Array) -> Array:
+    """Round values of magnitudes up to 2**(unit + 51) to multiples of 2**unit, in `out`.
+
+    >>> round_to(np.array([0.3, -1.7]), -1, np.empty(2)).tolist()
+    [0.5, -1.5]
+    """
+    sigma = math.ldexp(1.5, unit + 52)  # a sum with it has the unit as its last bit
+    np.add(values, sigma, out=out)
+    return np.subtract(out, sigma, out=out)
+
+
 def are_ordinary_factors(values: Array) -> Mask:
     """Return of each value whether `products` takes it for a factor."""
     magnitudes = np.abs(values)
@@ -266,11 +277,7 @@ def _sliced(values: Array, span: Range, rows: Array) -> int | None:
     # Numbers from `lowest` on are multiples of its last bit; of others, which bit is their last is not known.
     last_bit = math.frexp(lowest)[1] - 53 if lowest > 0 else -math.inf
     for place in range(MOST_SLICES):
-        # A sum with sigma has the unit of this slice as its last bit, so that it is rounded to a multiple of it.
-        sigma = math.ldexp(1.5, exponent - SLICE_BITS + 52)
-        row = rows[place]
-        np.add(values, sigma, out=row)
-        np.subtract(row, sigma, out=row)
+        row = round_to(values, exponent - SLICE_BITS, out=rows[place])
         if (values[:FEW_VALUES] == row[:FEW_VALUES]).all() and (values == row).all():
             return place + 1
         exponent -= SLICE_BITS + 1  # what remains is at most half of this slice's unit

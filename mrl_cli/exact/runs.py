@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mrl_cli.exact.blocks import FEW_VALUES, LARGEST, SMALLEST, Array, Scratch, magnitude
+from mrl_cli.exact.blocks import FEW_VALUES, LARGEST, SMALLEST, Array, Scratch, magnitude, round_to
 from mrl_cli.exact.codes import Piece, SumsByCode
 from mrl_cli.records import NamedTuple
 
@@ -68,8 +68,8 @@ class Runs(NamedTuple):
         edges = np.append(0, (both[1:] != both[:-1]).nonzero()[0] + 1)
         counts = np.zeros((size, 1 << _STATE_BITS), np.intp)
         counts.reshape(-1)[both[edges]] = np.diff(edges, append=codes.size)
-        there = np.flatnonzero(counts.any(axis=1))
         sizes = counts.sum(axis=1)
+        there = np.flatnonzero(sizes)
         return cls(order, both >> _STATE_BITS, there, (np.cumsum(sizes) - sizes)[there], counts)
 
     def arranged(self, values: Array, out: Array) -> Array:
@@ -99,7 +99,8 @@ def sums_by_run(
     >>> {name: of.rounded(2).tolist() for name, of in sums.items()}, [of.tolist() for of in bounds]
     ({'a': [1.0, 0.5], 'ab': [3.0, 0.5]}, [[2.0, 1.0], [3.0, 1.0]])
     """
-    size, count_bits = runs.order.size, int(runs.counts.sum(axis=1).max()).bit_length()
+    size = runs.order.size
+    count_bits = int(np.diff(runs.starts, append=size).max()).bit_length()
     values, others, product = _VALUES.of(size)
     factors = {name for names in terms.values() if len(names) > 1 for name in names}
     # At most MOST_CUTS products of slices have one unit, and are added up for each value.
@@ -139,10 +140,7 @@ class _Slices(NamedTuple):
         if not SMALLEST < largest < LARGEST:
             return cls(values, [], np.arange(values.size if largest else 0))
         while True:
-            # A sum with sigma has the unit of this slice as its last bit, so that it is rounded to a multiple of it.
-            sigma, row = math.ldexp(1.5, exponent - width + 52), rows[len(parts)]
-            np.add(rest, sigma, out=row)
-            np.subtract(row, sigma, out=row)
+            row = round_to(rest, exponent - width, out=rows[len(parts)])
             parts.append(row)
             is_last = len(parts) == MOST_CUTS
             if is_last or _are_few(rest[:FEW_VALUES] != row[:FEW_VALUES]):

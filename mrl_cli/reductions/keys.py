@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli.arrow import as_arrow, as_texts, chosen_texts, encoded, texts_as_arrow, texts_of
+from mrl_cli.arrow import FEW_TEXTS, as_arrow, as_texts, chosen_texts, encoded, texts_as_arrow, texts_of
 from mrl_cli.errors import UsageError
 from mrl_cli.exact.runs import are_runs
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-FEW_KEYS = 1 << 14  # so many are found and sorted before Arrow's functions are loaded
+FEW_KEYS = FEW_TEXTS
 SAMPLED_RUNS = SAMPLED_RUN = 64  # so many keys that follow one another, so many times
 LONGEST_NUMBER = 4000  # characters; Python makes no integer of more digits
 MOST_GAPS = 8  # integers not there for one that is: so many a table of them may have

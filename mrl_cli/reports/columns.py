@@ -41,7 +41,7 @@ class GroupColumns(Sequence[Any]):
     """
 
     def __init__(self, ledger: Ledger, plan: Plan, made: Made) -> None:
-        self._sums, self._order, self._plan, self._made = ledger.block, ledger.order, plan, made
+        self._block, self._order, self._plan, self._made = ledger.block, ledger.order, plan, made
         self._figures = reported_figures(plan, of_groups=True)
         self.figures = [figure.key for figure in self._figures]
 
@@ -77,11 +77,11 @@ class GroupColumns(Sequence[Any]):
         return np.concatenate([*parts, np.zeros(0)])[self._order]  # of no groups too
 
     def _figures_of(self, places: NDArray[np.int64] | slice, figures: Sequence[Figure]) -> dict[str, NDArray[Any]]:
-        return figures_of(ColumnFacts(self._sums.totals(places), self._plan), figures)
+        return figures_of(ColumnFacts(self._block.totals(places), self._plan), figures)
 
     def _taken(self, here: slice) -> tuple[list[pa.Array], dict[str, NDArray[Any]]]:
         places = self._order[here]
-        parts = [as_texts(taken(part, places)) for part in self._sums.keys]
+        parts = [as_texts(taken(part, places)) for part in self._block.keys]
         return parts, self._figures_of(places, self._figures)
 
     def _reports(self, parts: list[pa.Array], figures: dict[str, NDArray[Any]]) -> Iterator[Report]:
