@@ -108,7 +108,9 @@ class Compute(Run):
         if self.group_by or self.by_file:
             import mrl_cli.render.columns
             import mrl_cli.reports.columns  # noqa: F401 (the import is all)
+            from mrl_cli import native
 
+            native.fields()
         super().prepare_to_show()
 
     def report(self) -> ComputeReport:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mrl_cli import render
 from mrl_cli.commands.options import Options, is_given, refuse_if
 from mrl_cli.commands.saying import require_stdout
 from mrl_cli.errors import UsageError
@@ -84,12 +85,13 @@ def is_table(options: Options, written: str) -> bool:
 
 
 def prepare(options: Options, written: str, *, draws: bool) -> None:
-    """Load what draws a table, and pictures, where there is one."""
+    """Load what writes the report, draws it as a table, or draws pictures, where there is such."""
     if is_table(options, written):
         from mrl_cli.render import terminal
-        from mrl_cli.render.formats import table  # noqa: F401 (the import is all)
 
         terminal.prepare()
+    if not options.writes_rows and not options.raw:
+        render.prepare(written)
     if draws:
         from mrl_cli.render import plots  # noqa: F401
         from mrl_cli.reports import pictures
