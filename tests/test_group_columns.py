@@ -23,6 +23,7 @@ from mrl_cli.reductions.ledger import Ledger, LedgerReduction
 from mrl_cli.reductions.measured import Measured
 from mrl_cli.render import render
 from mrl_cli.render.columns import number_texts
+from mrl_cli.render.jsontext import dumped
 from mrl_cli.reports import columns as held
 from mrl_cli.reports import groups
 from mrl_cli.reports.compute import compute_report
@@ -88,6 +89,29 @@ def test_rows_written_from_columns_are_the_records(changes: dict[str, Any], monk
     lines = [json.dumps(json_ready(record), ensure_ascii=False) + "\n" for record in report.lines()]
     assert len(lines) == len(report.groups)
     assert render(report, "jsonl") == "".join(lines)
+    assert list(report.document()["groups"]) == report.record()["groups"]
+    assert render(report, "json") == as_python_writes_it(report.record())
+
+
+def as_python_writes_it(record: Any) -> str:
+    return json.dumps(json_ready(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def test_a_list_of_no_groups_is_written_as_one() -> None:
+    plan = Plan.of(columns=Columns(keys=(("group", "pairs"),)), describes=True)
+    report = compute_report(Counts(), Ledger().total, plan, ledger=Ledger())
+    assert report.record()["groups"] == []
+    assert render(report, "json") == as_python_writes_it(report.record())
+
+
+plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+nested = st.recursive(plain, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3))
+
+
+@given(st.dictionaries(st.text(), nested, max_size=4))
+@example({"a": [], "b": {}, "c": [[]], "d": {"e": "x,\ny: z"}, "f": [0.5, float("nan")]})
+def test_any_record_is_indented_as_python_does(record: Any) -> None:
+    assert dumped(record, is_indented=True) == as_python_writes_it(record)
 
 
 @given(st.lists(st.floats(), max_size=20))

@@ -13,6 +13,8 @@ import numpy as np
 from mrl_cli import native
 from mrl_cli.arrow import as_arrow, chosen_texts, joined, text_of, texts_as_arrow, texts_of, written
 from mrl_cli.exact.blocks import Scratch
+from mrl_cli.records import NamedTuple
+from mrl_cli.render.jsontext import encoded, indented
 from mrl_cli.words import NOT_FINITE, csv_lines, number_text
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from mrl_cli.reports.base import RowColumns
+    from mrl_cli.reports.base import RecordColumns, RowColumns
 
 MAKERS = 2  # threads that make lines
 
@@ -48,14 +50,43 @@ def delimited_lines(rows: RowColumns, delimiter: str) -> Iterator[str]:
     return _made_ahead(lines, rows.blocks)
 
 
-def json_lines(rows: RowColumns) -> Iterator[str]:
-    """Return lines of JSON, some at a time: a record in each, with these names, as `json_ready` has it."""
-    import json
+class _Layout(NamedTuple):
+    """What stands before a record of JSON, between its items, and behind it."""
 
+    begin: str
+    between: str
+    end: str
+    within: str | None = None  # a line end and the indent of what is within an item, None for none
+
+
+_LINE = _Layout("{", ", ", "}\n")
+_ITEM = _Layout(",\n    {\n      ", ",\n      ", "\n    }", "\n      ")
+
+
+def json_lines(records: RecordColumns) -> Iterator[str]:
+    """Return lines of JSON, some at a time: a record in each, as `json_ready` has it."""
+    return _json_texts(records, _LINE)
+
+
+def json_items(records: RecordColumns) -> Iterator[str]:
+    """Yield what stands in a list of an object of indented JSON, some at a time: records as `json_ready` has them."""
+    begin = 1  # no comma stands before the first
+    for text in _json_texts(records, _ITEM):
+        yield text[begin:]
+        begin = 0
+    if not begin:
+        yield "\n  "
+
+
+def _json_texts(records: RecordColumns, layout: _Layout) -> Iterator[str]:
     needs_escapes = re.compile(r'["\\\x00-\x1f]').search
-
-    def dumped(text: str) -> str:
-        return json.dumps(text, ensure_ascii=False)
+    first, *others = map(encoded, records.names)
+    heads = [f"{layout.begin}{first}: ", *(f"{layout.between}{name}: " for name in others)]
+    names = [*[records.names[0]] * records.parts, *records.names[1:]]
+    if records.parts > 1:  # in a list, each on a line of its own
+        lines = f"{layout.within}  "
+        heads[:1] = [f"{heads[0]}[{lines}", *[f",{lines}"] * (records.parts - 1)]
+        heads[records.parts] = f"{layout.within}]{heads[records.parts]}"
 
     def json_numbers(column: NDArray[Any], is_finite: NDArray[np.bool_] | None) -> Any:
         if is_finite is None:
@@ -64,29 +95,28 @@ def json_lines(rows: RowColumns) -> Iterator[str]:
         places = np.where(is_finite, np.arange(column.size), column.size)
         return chosen_texts([texts, texts_as_arrow(["null"])], places)
 
-    def lines(columns: list[Any]) -> str:
+    def text(columns: list[Any]) -> str:
         pieces: list[Any] = []
-        numbers = {n: column for n, column in zip(rows.names, columns, strict=True) if isinstance(column, np.ndarray)}
+        numbers = {name: column for name, column in zip(names, columns, strict=True) if isinstance(column, np.ndarray)}
         masks = {name: mask for name, column in numbers.items() if not (mask := np.isfinite(column)).all()}
-        for name, column in zip(rows.names, columns, strict=True):
-            pieces.append(f"{', ' if pieces else '{'}{dumped(name)}: ")
+        for head, name, column in zip(heads, names, columns, strict=True):
+            pieces.append(head)
             if name in numbers:
                 pieces.append(json_numbers(column, masks.get(name)))
             else:
-                pieces += ['"', _written(column, needs_escapes, lambda text: dumped(text)[1:-1]), '"']
-        ends = texts_as_arrow(_ends({name: numbers[name] for name in masks})) if masks else "}\n"
+                pieces += ['"', _written(column, needs_escapes, lambda text: encoded(text)[1:-1]), '"']
+        ends = texts_as_arrow(_ends({name: numbers[name] for name in masks}, layout)) if masks else layout.end
         return _rows_text([*pieces, ends])
 
-    return _made_ahead(lines, rows.blocks)
+    return _made_ahead(text, records.blocks)
 
 
-def _ends(numbers: dict[str, NDArray[Any]]) -> Iterator[str]:
-    """Yield the ends of JSON lines with these numbers, which say of those that are not finite what they are."""
-    import json
-
+def _ends(numbers: dict[str, NDArray[Any]], layout: _Layout) -> Iterator[str]:
+    """Yield the ends of records with these numbers, which say of those that are not finite what they are."""
     for row in zip(*(column.tolist() for column in numbers.values()), strict=True):
         names = {name: number_text(value) for name, value in zip(numbers, row, strict=True) if not math.isfinite(value)}
-        yield f', "{NOT_FINITE}": {json.dumps(names, ensure_ascii=False)}}}\n' if names else "}\n"
+        said = encoded(names) if layout.within is None else indented(names, layout.within)
+        yield f"{layout.between}{encoded(NOT_FINITE)}: {said}{layout.end}" if names else layout.end
 
 
 def _made_ahead(lines: Callable[[list[Any]], str], blocks: Iterable[Callable[[], list[Any]]]) -> Iterator[str]:

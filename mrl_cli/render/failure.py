@@ -16,7 +16,7 @@ def failure_text(
     """Return the error as lines of text, or in one line of JSON; without its line end."""
     if not as_json:
         return f"error: {with_hint(message, hint)}"
-    from mrl_cli.render.formats.json import dumped
+    from mrl_cli.render.jsontext import dumped
 
     error = {"message": message, "hint": hint, "exit_code": exit_code, "problems": list(problems)}
     return dumped({"error": error}).rstrip("\n")

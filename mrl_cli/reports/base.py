@@ -100,13 +100,20 @@ class RowColumns(NamedTuple):
             yield from zip(*lists, strict=False)
 
 
-class RecordColumns(RowColumns):
-    """The same, each row of which is a record."""
+class RecordColumns(NamedTuple):
+    """Records of which there may be a million, as blocks of columns like those of `RowColumns`.
 
-    __slots__ = ()
+    The first `parts` columns are of texts, and where there are several a list of them is the value of the first name.
+    """
+
+    names: Sequence[str]
+    blocks: Iterable[Callable[[], list[Any]]]
+    parts: int = 1
 
     def __iter__(self) -> Iterator[Any]:
-        return (dict(zip(self.names, row, strict=True)) for row in super().__iter__())
+        for first, *row in RowColumns(self.names, self.blocks):
+            key = first if self.parts == 1 else [first, *row[: self.parts - 1]]
+            yield dict(zip(self.names, [key, *row[self.parts - 1 :]], strict=True))
 
 
 class Annotation(NamedTuple):
@@ -157,9 +164,13 @@ class Report:
         return None if outer is None else reduce(getitem, inner, outer)
 
     def record(self) -> Any:
-        """Return what JSON holds: the figures that apply."""
+        """Return the figures that apply."""
         keys = self.__slots__ or vars(self)
         return {key: value for key in keys if (value := getattr(self, key)) is not None}
+
+    def document(self) -> Any:
+        """Return what JSON holds: the record, in which very many records are `RecordColumns`."""
+        return self.record()
 
     def lines(self) -> Iterable[dict[str, Any]]:
         """Return what JSON lines hold, a record for each line."""

@@ -70,6 +70,11 @@ class GroupColumns(Sequence[Any]):
 
         return (partial(columns, here) for here in cut(len(self), GROUPS_AT_ONCE))
 
+    @property
+    def parts(self) -> int:
+        """How many parts a key has."""
+        return len(self._block.keys)
+
     def column(self, key: str) -> NDArray[np.float64]:
         """Return a figure of every group, shape (groups,)."""
         figures = [figure for figure in self._figures if figure.key == key]

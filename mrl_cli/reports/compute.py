@@ -54,6 +54,14 @@ class ComputeReport(Report):
         parts = {key: whole[key] for key in ("section_groups", "groups") if key in whole}
         return whole | {key: [part.record() for part in of_key] for key, of_key in parts.items()}
 
+    def document(self) -> Any:
+        """Return the JSON object, in which very many groups are columns."""
+        groups = self.groups
+        if groups is None or isinstance(groups, list):
+            return self.record()
+        columns = RecordColumns(["group", *groups.figures], groups.blocks(groups.figures), groups.parts)
+        return super().record() | {"groups": columns}
+
     def lines(self) -> Iterable[Any]:
         """Return a record for each group, or that of the whole where there are none."""
         groups = self.groups

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mrl_cli.render.formats.json import dumped
+from mrl_cli.render.jsontext import dumped
 from mrl_cli.reports.base import RecordColumns, Report
 
 SUFFIXES = (".jsonl", ".ndjson")
