@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -52,6 +52,28 @@ def test_groups_have_intervals_of_their_own(mrl: Mrl) -> None:
         assert one["standard_error"] == pytest.approx(other["standard_error"], rel=1e-14)
         assert one["mean"] == other["mean"]
     assert [group["standard_error"] for group in plain["groups"]] == [0.0, 1.0]  # losses 0, 0 and 2, 4
+
+
+def test_clusters_of_a_group_are_those_of_its_pairs_alone(mrl: Mrl, tmp_path: Path) -> None:
+    """In whatever order rows come, and where a cluster is of several groups."""
+    random = np.random.default_rng(8)
+    keys = [random.choice(names, 60) for names in (["b", "10", "9", "a"], ["u", "v"], ["c3", "c1", "c20", "c2", "x"])]
+    rows = [f"{x1:.3f},{x2:.3f},1,{g},{h},{c}" for x1, x2, g, h, c in zip(*random.random((2, 60)), *keys, strict=True)]
+
+    def record_of(name: str, some: list[str], *options: str) -> Any:
+        (tmp_path / name).write_text("\n".join(["x1,x2,y,g,h,c", *some]) + "\n")
+        return mrl("compute", name, "--margin", "0.3", "--cluster", "c", *options, "-f", "json").result
+
+    whole = record_of("all.csv", rows, "--group-by", "g", "--group-by", "h")
+    assert [group["group"] for group in whole["groups"]] == [[g, h] for g in ("9", "10", "a", "b") for h in "uv"]
+    assert len({group["clusters"] for group in whole["groups"]}) > 1
+    for group in whole["groups"]:
+        names = group.pop("group")
+        alone = record_of("one.csv", [row for row in rows if row.split(",")[3:5] == names])
+        assert {key: alone[key] for key in group} == group
+    plain = record_of("all.csv", rows)
+    for key in ("clusters", "mean", "standard_error", "mean_low", "accuracy_low"):
+        assert whole[key] == pytest.approx(plain[key], rel=1e-12)
 
 
 def test_clusters_do_not_change_the_figures(mrl: Mrl) -> None:

@@ -373,6 +373,10 @@ class Ledger:
             whole._places = Places(whole._whole.keys, whole._whole.size)
         return whole
 
+    def places_in_regrouped(self, places: Sequence[int]) -> NDArray[np.int64]:
+        """Return where each key, of which these are parts, is in the ledger by these parts."""
+        return unified([[self.block.keys[place] for place in places]], [len(self)])[0]
+
     def range_at(self, place: int) -> tuple[float, float]:
         """Return the least and the greatest loss of the key at a place."""
         whole = self.block

@@ -41,6 +41,10 @@ class Clusters(NamedTuple):
     correct: NDArray[np.int64]
     sums: NDArray[np.float64]
 
+    def taken(self, places: NDArray[np.int64]) -> Clusters:
+        """Return the clusters at some places."""
+        return Clusters(self.pairs[places], self.correct[places], self.sums[places])
+
 
 class Facts:
     """What figures are computed from: totals of pairs, and `of_run` also counts, groups and sections of the run.

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mrl_cli.records import NamedTuple
-from mrl_cli.reductions.totals import Totals
 from mrl_cli.reports.base import Report
 from mrl_cli.reports.figures import GROUP_KEYS, Clusters, Facts, Figure, average_of, figures_of, reported_figures
 from mrl_cli.words import one_or_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from mrl_cli.model import Plan
     from mrl_cli.reductions.keys import Key
     from mrl_cli.reductions.ledger import Ledger
+    from mrl_cli.reductions.totals import Totals
 
     Sections = list[dict[str, Any]]
 
@@ -64,11 +64,10 @@ class Grouped(NamedTuple):
 def grouped(ledger: Ledger, plan: Plan) -> Grouped:
     """Return what is reported of the keys of a ledger, which are those of the plan's `key_roles`."""
     if not plan.has_groups:
-        counts, sums = ledger.arrays()
-        return Grouped(clusters=Clusters(counts.sum(axis=1), ledger.correct(), sums))
+        return Grouped(clusters=_clusters_of(ledger))
     if not plan.has_sections:
         if plan.has_clusters:
-            return Grouped(*_by_group(ledger.totals(), plan, {}))
+            return Grouped(*_by_group(ledger, plan, {}))
         from mrl_cli.reports.columns import GroupColumns  # a run without groups starts without them
 
         return Grouped(GroupColumns(ledger, plan, report_of))
@@ -77,16 +76,11 @@ def grouped(ledger: Ledger, plan: Plan) -> Grouped:
     ((sections, unknown),) = _sections(ledger, [], roles.index("subset")).values() or [([], [])]
     by_outer = {key: of for key, (of, _) in _sections(ledger, outer, roles.index("subset")).items()} if outer else {}
     others = [place for place, role in enumerate(roles) if role != "subset"]
-    groups, clusters = _by_group(_by_parts(ledger, others), plan, by_outer)
+    groups, clusters = _by_group(ledger.regrouped(others), plan, by_outer)
     if not outer or plan.outer_groups == plan.groups:
         return Grouped(groups, clusters, sections, unknown)
     of_outer = [SectionsReport(group=key, section_average=average_of(of), sections=of) for key, of in by_outer.items()]
     return Grouped(groups, clusters, sections, unknown, of_outer)
-
-
-def _by_parts(ledger: Ledger, places: Sequence[int]) -> Iterator[tuple[Key, Totals]]:
-    """Return totals by some parts of their keys; what meets there adds up."""
-    return ledger.regrouped(places).totals()
 
 
 def _sections(ledger: Ledger, outer: Sequence[int], subset: int) -> dict[Key, tuple[Sections, list[str]]]:
@@ -94,36 +88,38 @@ def _sections(ledger: Ledger, outer: Sequence[int], subset: int) -> dict[Key, tu
     from mrl_cli.reports.benchmarks import sections_of  # few runs have groups of a benchmark
 
     subsets: dict[Key, dict[str, Totals]] = {}
-    for (*group, name), of_subset in _by_parts(ledger, [*outer, subset]):
+    for (*group, name), of_subset in ledger.regrouped([*outer, subset]).totals():
         subsets.setdefault(tuple(group), {})[name] = of_subset
     return {group: sections_of(of_group) for group, of_group in subsets.items()}
 
 
 def _by_group(
-    totals: Iterable[tuple[Key, Totals]], plan: Plan, sections: Mapping[Key, Sections]
+    ledger: Ledger, plan: Plan, sections: Mapping[Key, Sections]
 ) -> tuple[list[GroupReport], Clusters | None]:
     """Return a report of every group, and the clusters of the whole where the plan has them.
 
-    The keys of totals are groups, with the cluster at the end where there is one.
+    The keys of the ledger are groups, with the cluster at the end where there is one.
     """
     figures = reported_figures(plan, of_groups=True)
-    if not plan.has_clusters:
-        return [group_report(key, Facts(of, plan, sections=sections.get(key)), figures) for key, of in totals], None
-    groups: dict[Key, list[Totals]] = {}
-    whole: dict[str, Totals] = {}
-    for (*group, cluster), of in totals:
-        groups.setdefault(tuple(group), []).append(of)
-        whole[cluster] = whole.get(cluster, Totals()) + of
-    reports = []
-    for key, parts in groups.items():
-        facts = Facts(sum(parts, Totals()), plan, _clusters_of(parts), sections=sections.get(key))
-        reports.append(group_report(key, facts, figures))
-    return reports, _clusters_of(whole.values())
+    if not plan.has_clusters or not len(ledger):
+        facts = ((key, Facts(of, plan, sections=sections.get(key))) for key, of in ledger.totals())
+        return [group_report(key, of, figures) for key, of in facts], _clusters_of(
+            ledger
+        ) if plan.has_clusters else None
+    clusters, order, parts = _clusters_of(ledger), ledger.order, range(len(ledger.block.keys) - 1)
+    edges = np.flatnonzero(np.diff(ledger.places_in_regrouped(parts)[order])) + 1
+    reports = [
+        group_report(key, Facts(of, plan, clusters.taken(here), sections=sections.get(key)), figures)
+        for (key, of), here in zip(ledger.regrouped(parts).totals(), np.split(order, edges), strict=True)
+    ]
+    whole = ledger.places_in_regrouped([-1])[order]
+    as_met = np.sort(np.unique(whole, return_index=True)[1])  # a cluster is of the first group that has it
+    return reports, _clusters_of(ledger.regrouped([-1])).taken(whole[as_met])
 
 
-def _clusters_of(parts: Iterable[Totals]) -> Clusters:
-    counts = np.array([(part.pairs, part.correct) for part in parts], np.int64).reshape(-1, 2)
-    return Clusters(counts[:, 0], counts[:, 1], np.array([float(part.loss_sum or 0.0) for part in parts], np.float64))
+def _clusters_of(ledger: Ledger) -> Clusters:
+    counts, sums = ledger.arrays()
+    return Clusters(counts.sum(axis=1), ledger.correct(), sums)
 
 
 def group_report(key: Key, facts: Any, figures: Sequence[Figure]) -> GroupReport:
