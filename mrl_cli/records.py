@@ -82,12 +82,17 @@ def _defaults_of(kind: Any) -> tuple[dict[str, Any], dict[str, Callable[[], Any]
 def _init(self: Any, /, *args: Any, **given: Any) -> None:
     """Set every field: as given, in order or by name, else its default."""
     kind = type(self)
+    fields = kind.__dataclass_fields__
+    if len(args) == len(fields) == len(kind.__match_args__) and not given:
+        for name, value in zip(fields, args, strict=True):
+            _set(self, name, value)
+        return
     defaults, made = _defaults_of(kind)  # type: ignore[arg-type]  # of a class, which has a hash
     values = defaults | dict(zip(kind.__match_args__, args, strict=False)) | given
     for name in made:
         if name not in values:
             values[name] = made[name]()
-    if values.keys() != kind.__dataclass_fields__.keys() or (args and _is_twice(kind, args, given)):
+    if values.keys() != fields.keys() or (args and _is_twice(kind, args, given)):
         raise _misfit(kind, args, given, values)
     for name, value in values.items():
         _set(self, name, value)

@@ -48,7 +48,12 @@ class ExactSum:
     nans: int = 0
 
     def __add__(self, other: ExactSum) -> ExactSum:
-        return ExactSum(*(getattr(self, name) + getattr(other, name) for name in ExactSum.__match_args__))
+        return ExactSum(
+            self.units + other.units,
+            self.positive_infinities + other.positive_infinities,
+            self.negative_infinities + other.negative_infinities,
+            self.nans + other.nans,
+        )
 
     def __sub__(self, other: ExactSum) -> ExactSum:
         return self + ExactSum(-other.units, other.negative_infinities, other.positive_infinities, other.nans)

@@ -247,13 +247,15 @@ def _add_near(
     for offset in distinct(offsets).tolist():
         here = offsets == offset
         at, of = first[here], moments[..., second_of[second[here] - base]]
-        for row, column, coefficient in shape.coefficients(offset * grid.step + grid.rest, grid.step):
-            local[row][..., at] += coefficient * of[column]
+        reached = local[..., at]  # a cell meets one that is so far at most
+        for column, rows, coefficients in shape.columns(offset * grid.step + grid.rest, grid.step):
+            reached[rows] += np.multiply.outer(coefficients, of[column])
+        local[..., at] = reached
     chosen = higher.some(cells)
-    reached = lower.none(chosen.scores.size)
+    near = lower.none(chosen.scores.size)
     for coefficients, values in zip(local, _polynomials(chosen.places), strict=True):
-        reached += np.repeat(coefficients, chosen.counts, axis=-1) * values
-    added[..., ranges(higher.firsts[cells], chosen.counts)] += reached
+        near += np.repeat(coefficients, chosen.counts, axis=-1) * values
+    added[..., ranges(higher.firsts[cells], chosen.counts)] += near
 
 
 def _polynomials(places: Doubles) -> Iterator[Doubles]:

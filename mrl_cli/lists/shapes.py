@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mrl_cli.arrow import distinct
 from mrl_cli.lists.distances import values_at
 from mrl_cli.losses import LOSSES
 from mrl_cli.records import NamedTuple
@@ -20,7 +21,7 @@ from mrl_cli.records import NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mrl_cli.dtypes import Doubles
+    from mrl_cli.dtypes import Doubles, Places
     from mrl_cli.model import LossChoice
 
     Terms = tuple[tuple[int, int, float], ...]
@@ -59,6 +60,10 @@ class Shape(NamedTuple):
         """Return (row, column, c) of the loss as a sum of c * T_row(x) * T_column(y), z = centre + (y - x)*step/2."""
         return _coefficients(self.choice, self.is_slope, centre, step)
 
+    def columns(self, centre: float, step: float) -> list[tuple[int, Places, Doubles]]:
+        """Return the coefficients by column: that, the rows that have one there, and those coefficients."""
+        return _columns(self.choice, self.is_slope, centre, step)
+
     def _unit(self, rate: Fraction) -> float:
         return -1 / float(rate) if self.is_slope else 1.0
 
@@ -86,6 +91,14 @@ def _coefficients(choice: LossChoice, is_slope: bool, centre: float, step: float
     return tuple(
         (row, column, value) for row, line in enumerate(both) for column, value in enumerate(line) if abs(value) > lost
     )
+
+
+@lru_cache(maxsize=512)
+def _columns(choice: LossChoice, is_slope: bool, centre: float, step: float) -> list[tuple[int, Places, Doubles]]:
+    terms = _coefficients(choice, is_slope, centre, step)
+    rows, columns = np.array([term[:2] for term in terms], np.intp).reshape(-1, 2).T
+    values = np.array([term[2] for term in terms])
+    return [(column, rows[columns == column], values[columns == column]) for column in distinct(columns).tolist()]
 
 
 def _cosines() -> Doubles:
