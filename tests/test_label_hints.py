@@ -88,15 +88,35 @@ def error_of(ran: Ran) -> dict[str, Any]:
     return error
 
 
-def outcome(mrl: Mrl, words: list[str], data: Data) -> str:
-    """Return whether a command line gives the number that is meant, all rows or but for the strays, or another."""
-    ran = mrl(*words, "-f", "json", as_it_is=True)
-    if ran.code == 3 and {problem["row"] for problem in error_of(ran)["problems"]} <= data.strays:
-        ran = mrl(*words, "--on-error", "skip", "-f", "json")
-    if ran.code:
-        return "refused"
-    is_meant = math.isclose(ran.result["mean"], data.mean, rel_tol=1e-6, abs_tol=1e-6)
-    return "right" if is_meant else "wrong"
+class Outcomes:
+    """What command lines come to on one file: each is run once."""
+
+    def __init__(self, mrl: Mrl, data: Data) -> None:
+        self._mrl, self._data = mrl, data
+        self._known: dict[tuple[str, ...], tuple[Ran, str]] = {}
+
+    def of(self, *words: str) -> str:
+        """Return whether one gives the number that is meant, all rows or but for the strays, or another."""
+        return self._found(words)[1]
+
+    def hint_of(self, *words: str) -> str:
+        """Return the hint of its error, empty where there is none."""
+        ran = self._found(words)[0]
+        return (error_of(ran)["hint"] or "") if ran.code else ""
+
+    def _found(self, words: tuple[str, ...]) -> tuple[Ran, str]:
+        if words not in self._known:
+            ran = self._mrl(*words, "-f", "json", as_it_is=True)
+            self._known[words] = ran, self._outcome(words, ran)
+        return self._known[words]
+
+    def _outcome(self, words: tuple[str, ...], ran: Ran) -> str:
+        if ran.code == 3 and {problem["row"] for problem in error_of(ran)["problems"]} <= self._data.strays:
+            ran = self._mrl(*words, "--on-error", "skip", "-f", "json")
+        if ran.code:
+            return "refused"
+        is_meant = math.isclose(ran.result["mean"], self._data.mean, rel_tol=1e-6, abs_tol=1e-6)
+        return "right" if is_meant else "wrong"
 
 
 def cases() -> Iterator[Any]:
@@ -114,20 +134,20 @@ def test_what_hints_propose_gives_the_number_that_is_meant(
 ) -> None:
     data = data_of(family, stray, rows)
     Path("p.csv").write_text(data.text)
-    assert outcome(mrl, ["compute", "p.csv"], data) != "wrong"
-    ran = mrl("compute", "p.csv", "-f", "json", as_it_is=True)
-    hint = (error_of(ran)["hint"] or "") if ran.code else ""
+    found, plain = Outcomes(mrl, data), ("compute", "p.csv")
+    assert found.of(*plain) != "wrong"
+    hint = found.hint_of(*plain)
     proposed = [shlex.split(options) for options in PROPOSED.findall(hint)]
     if "with --on-error skip" in hint:
         proposed.append(["--on-error", "skip"])
     if "=…" in hint:
         meanings = ",".join(f"{label}={meant}" for label, (_, meant) in family.labels.items())
         proposed.append(["--label-map", meanings])
-    outcomes = [outcome(mrl, ["compute", "p.csv", *options], data) for options in proposed]
+    outcomes = [found.of(*plain, *options) for options in proposed]
     assert "right" in outcomes or not outcomes, hint
     assert len(outcomes) > 1 or "wrong" not in outcomes, hint
     command = mrl("check", "p.csv", "-f", "json").result["inputs"][0]["command"]
-    assert command is None or outcome(mrl, shlex.split(command)[1:], data) == "right", command
+    assert command is None or found.of(*shlex.split(command)[1:]) == "right", command
 
 
 @pytest.mark.parametrize(("rows", "stray"), [(("true", "false"), "0"), (("0", "1"), "false"), (("1", "0"), "true")])
