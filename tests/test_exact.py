@@ -95,7 +95,8 @@ def test_spread_of_two_thousand_binary_orders_loses_nothing() -> None:
 def test_sum_is_exact_at_block_boundaries(size: int, scale: float) -> None:
     random = np.random.default_rng(size)
     values = random.standard_normal(size) * scale * 2.0 ** random.integers(-12, 13, size)
-    expected = sum(map(int, (Fraction(value) * 2**UNIT_EXPONENT for value in values.tolist())))
+    ratios = (value.as_integer_ratio() for value in values.tolist())
+    expected = sum((numerator << UNIT_EXPONENT) // denominator for numerator, denominator in ratios)
     assert of(values).units == expected
 
 
