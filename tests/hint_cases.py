@@ -1254,7 +1254,12 @@ SUITE = [
         files=file(LOSSES_PY + LOSS_CLASS, "losses.py"),
     ),
     Case("validate --cases c.csv --x1 a", "the pairs of --cases are the suite's", "validate --cases c.csv"),
-    Case("validate --cases c.csv --function losses.py:my_loss", "run mrl twice", "validate --cases c.csv"),
+    Case(
+        "validate --cases c.csv --function losses.py:my_loss",
+        "run mrl twice",
+        "validate --function losses.py:my_loss",
+        files=file(LOSSES_PY, "losses.py"),
+    ),
 ]
 MAPS = [
     Case(
