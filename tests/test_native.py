@@ -317,7 +317,7 @@ def test_a_file_cut_anywhere_fares_as_without_the_compiled_reader(
         assert size < len(whole) or without.code == 0
 
 
-@pytest.mark.parametrize("files", [12, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("files", [12, pytest.param(80, marks=pytest.mark.slow)])
 def test_groups_of_integers_and_of_texts_are_those_without_the_compiled_reader(
     files: int, tmp_path: Path, capfd: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
