@@ -8,7 +8,7 @@ import pkgutil
 from collections import Counter
 from contextlib import nullcontext
 from dataclasses import replace
-from functools import reduce
+from functools import cache, reduce
 from importlib import import_module
 from itertools import pairwise
 from operator import eq, gt, lt
@@ -225,7 +225,7 @@ def reduced(case: Case, tasks: Iterable[Sequence[tuple[int, int]]]) -> Any:
 @each("name", CASES)
 def test_what_a_worker_sends_back_is_joined_to_the_same_whole(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mrl_cli.reductions.ledger.FEWEST_WAITING", 1)
-    expected = reduced(CASES[name](), [[(0, SIZE)]])
+    expected = expected_of(name)
     case = CASES[name]()
     if not case.reduction.joins:
         assert name in ("rows", "worst")
@@ -258,28 +258,33 @@ def test_what_is_asked_for_of_a_whole_batch_is_needed(name: str, monkeypatch: py
     assert asked <= reduction.needs <= {"losses", "states", "differences"}
 
 
+@cache
+def expected_of(name: str) -> Any:
+    """Return what a reduction finds in all pairs at once."""
+    return reduced(CASES[name](), [[(0, SIZE)]])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 @given(data=st.data())
 @examples(25)
 def test_any_cut_into_batches_and_tasks_gives_the_same_whole(name: str, data: st.DataObject) -> None:
-    expected = reduced(CASES[name](), [[(0, SIZE)]])
     cuts = sorted(data.draw(st.lists(st.integers(0, SIZE), max_size=8)))
     batches = list(pairwise([0, *cuts, SIZE]))
     edges = sorted(data.draw(st.lists(st.integers(0, len(batches)), max_size=3)))
     tasks = [batches[start:stop] for start, stop in pairwise([0, *edges, len(batches)])]
-    assert reduced(CASES[name](), tasks) == expected
+    assert reduced(CASES[name](), tasks) == expected_of(name)
 
 
 @each("name", CASES)
 def test_no_pairs_change_nothing(name: str) -> None:
-    expected = reduced(CASES[name](), [[(0, SIZE)]])
+    expected = expected_of(name)
     assert reduced(CASES[name](), [[], [(0, 0), (0, SIZE), (SIZE, SIZE)], [(SIZE, SIZE)], []]) == expected
 
 
 @each("name", CASES)
 def test_what_is_lost_or_counted_twice_shows(name: str) -> None:
-    expected = reduced(CASES[name](), [[(0, SIZE)]])
+    expected = expected_of(name)
     if name != "look":  # which sees of scores and labels only where they lie
         assert reduced(CASES[name](), [[(0, SIZE)], [(0, SIZE)]]) != expected
     assert reduced(CASES[name](), []) != expected
