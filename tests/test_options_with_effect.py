@@ -10,7 +10,7 @@ import click
 import pytest
 
 from mrl_cli.cli import group
-from mrl_cli.commands import command_names
+from mrl_cli.commands import command_names, parsing
 from mrl_cli.commands.options import ColumnName, refuse_if
 from mrl_cli.errors import UsageError
 from mrl_cli.verify import conformance
@@ -169,6 +169,20 @@ def test_every_option_comes_from_the_environment(
         assert option.consume_value(context, {})[1] is environment
     given: Any = {option.name: "own"}
     assert option.consume_value(context, given) == ("own", click.core.ParameterSource.COMMANDLINE)
+
+
+@each("name", command_names())
+def test_an_option_that_is_not_given_is_what_click_has_it_be(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = group.get_command(click.Context(group), name)
+    assert command is not None
+    line = INPUTS.get(name, ["bash"])
+    quick = command.make_context(name, [*line], click.Context(group, auto_envvar_prefix="MRL"))
+    monkeypatch.setattr(parsing.Option, "handle_parse_result", click.Option.handle_parse_result)
+    known = command.make_context(name, [*line], click.Context(group, auto_envvar_prefix="MRL"))
+    assert quick.params == known.params
+    assert [quick.get_parameter_source(one) for one in known.params] == [
+        known.get_parameter_source(one) for one in known.params
+    ]
 
 
 @each(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import nullcontext, suppress
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,12 +17,13 @@ from mrl_cli.errors import MrlError, UsageError
 from mrl_cli.words import OPTION, closest, harmless, hint_for, is_float
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 PREFIX = "MRL"  # of the variables of the environment that options come from
 # What `click.Context.meta` keeps: the words after the name of the command, the file that settings were read from,
-# which of them it has for this command alone, and the options whose settings are for other runs than this one.
-WORDS, FILE, _OWN, _PASSED_OVER = "mrl.words", "mrl.file", "mrl.own", "mrl.passed_over"
+# which of them it has for this command alone, the options whose settings are for other runs than this one, and whether
+# the environment may have any.
+WORDS, FILE, _OWN, _PASSED_OVER, _VARIABLES = "mrl.words", "mrl.file", "mrl.own", "mrl.passed_over", "mrl.variables"
 FILES = ("mrl.toml", "pyproject.toml")  # that may hold settings, the first before the second
 _NO_OPTIONS = {f"{PREFIX}_{name}" for name in ("DEBUG", "NATIVE", "PAGER", "STORE_SECONDS")}
 
@@ -101,6 +102,29 @@ class Option(HelpOption):
     in a file of settings.
     """
 
+    def handle_parse_result(
+        self, ctx: click.Context, opts: Mapping[str, Any], args: list[str]
+    ) -> tuple[Any, list[str]]:
+        """Let an option that is given nowhere have its default, which is found once: most of a small run's parsing."""
+        name = self.name
+        if name in opts or name in ctx.params or ctx.default_map or self._is_asked_for or _has_variables(ctx):
+            return super().handle_parse_result(ctx, opts, args)
+        ctx.params[name] = self._default
+        ctx.set_parameter_source(name, click.core.ParameterSource.DEFAULT)
+        return self._default, args
+
+    @cached_property
+    def _is_asked_for(self) -> bool:
+        """Whether something is to be done where the option is not given."""
+        has_work = self.required or callable(self.default) or self.callback is not None
+        return bool(has_work or self.prompt or self.envvar or not self.expose_value)
+
+    @cached_property
+    def _default(self) -> Any:
+        """What the option is where it is not given, as click has it until all options are read."""
+        empty = click.Context(click.Command(None))
+        return super().handle_parse_result(empty, {}, [])[0]
+
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
         """Return the value for the command, else that for all; None where neither is set, and for an empty one."""
         own = super().resolve_envvar_value(ctx)
@@ -127,6 +151,13 @@ class Option(HelpOption):
             place = place_of(self, ctx)
             error.message = f"{place}: {error.message}" if place else error.message
             raise
+
+
+def _has_variables(ctx: click.Context) -> bool:
+    """Return whether any variable of the environment may be that of an option."""
+    if _VARIABLES not in ctx.meta:
+        ctx.meta[_VARIABLES] = any(name.startswith(f"{PREFIX}_") and name not in _NO_OPTIONS for name in os.environ)
+    return bool(ctx.meta[_VARIABLES])
 
 
 def place_of(option: click.Parameter, ctx: click.Context) -> str | None:
