@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import io
 import json
 import pickle
@@ -51,7 +52,7 @@ def children(*arguments, known=child.children):
 def behind(shard, job, known=local.part_of):
     while made and not asked:  # so that children get some of the shards
         time.sleep(0.001)
-    time.sleep(0.01)
+    time.sleep(0.004 if made else 0)
     return known(shard, job)
 child.children, local.part_of = children, behind
 child.Child.part_of, child.part_of = by_child, instead
@@ -67,18 +68,65 @@ finally:
     print(json.dumps([len(asked), len(here), left]), file=sys.stderr)
 """
 
+# Runs a script in a copy of itself for every line that it reads, so that all is loaded once. The line says the script,
+# its arguments, its folder, and the files for stdout and stderr; the answer is how the copy ended.
+MANY = """\
+import json, os, signal, sys, traceback
+from mrl_cli import runtime
+runtime.set_environment()
+import pyarrow.csv, pyarrow.parquet
+from mrl_cli.commands import compute
+from mrl_cli.engines import child, local
+from mrl_cli.inputs import delimited, parquet, text
+from mrl_cli.render.formats import json as _
+from mrl_cli.reports import compute, notes
+for line in sys.stdin:
+    script, sys.argv[1:], folder, *files = json.loads(line)
+    process = os.fork()
+    if not process:
+        signal.alarm(120)
+        for number, name in enumerate(files, 1):
+            os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT), number)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        code = 1
+        try:
+            os.chdir(folder)
+            exec(script, {"__name__": "__main__"})
+        except SystemExit as stop:
+            code = stop.code
+        except BaseException:
+            traceback.print_exc()
+        sys.stdout.flush()
+        os._exit(code)
+    print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
+"""
+
+
+@cache
+def _many() -> subprocess.Popen[str]:
+    many = subprocess.Popen([sys.executable, "-c", MANY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    atexit.register(many.communicate)
+    return many
+
 
 def _run(
     arguments: Sequence[str | Path], before: str = "", jobs: int = 3, folder: str | Path | None = None
 ) -> tuple[Any, int, int, bool]:
     """Run mrl; return what it printed, with its exit code, how much children did, how much not, and if any is left."""
     words = [*map(str, arguments), "--jobs", str(jobs)]
-    call = [sys.executable, "-c", SCRIPT % before, *words]
-    done = subprocess.run(call, capture_output=True, text=True, timeout=120, check=False, cwd=folder)
-    *said, last = done.stderr.splitlines()
-    assert "Traceback" not in done.stderr
+    many = _many()
+    assert many.stdin
+    assert many.stdout
+    with tempfile.TemporaryDirectory() as place:
+        out, err = Path(place) / "out", Path(place) / "err"
+        print(
+            json.dumps([SCRIPT % before, words, str(folder or place), str(out), str(err)]), file=many.stdin, flush=True
+        )
+        code, printed, told = int(many.stdout.readline()), out.read_text("utf-8"), err.read_text("utf-8")
+    *said, last = told.splitlines()
+    assert "Traceback" not in told
     asked, here, is_left = json.loads(last)
-    return (done.returncode, done.stdout, said), asked - here, here, is_left
+    return (code, printed, said), asked - here, here, is_left
 
 
 def _rows(count: int) -> list[str]:
@@ -92,21 +140,21 @@ def _csv(path: Path, rows: Sequence[str]) -> Path:
 
 REPORT = ("--margin", "0.3", "-f", "json")
 INPUTS: dict[str, Callable[[Path], list[Any]]] = {
-    "csv": lambda folder: [_csv(folder / "a.csv", _rows(300))],
-    "files": lambda folder: [_csv(folder / f"{place}.csv", _rows(90 + place)) for place in range(3)],
+    "csv": lambda folder: [_csv(folder / "a.csv", _rows(120))],
+    "files": lambda folder: [_csv(folder / f"{place}.csv", _rows(40 + place)) for place in range(3)],
     "bad rows": lambda folder: [
-        _csv(folder / "a.csv", [*_rows(200), "oops,1,1,a", *_rows(99), "1,2,7,b", *_rows(50)]),
+        _csv(folder / "a.csv", [*_rows(80), "oops,1,1,a", *_rows(39), "1,2,7,b", *_rows(50)]),
         "--on-error",
         "skip",
     ],
-    "refused": lambda folder: [_csv(folder / "a.csv", [*_rows(200), "1,,1,a", *_rows(99)])],
-    "a late quote": lambda folder: [_csv(folder / "a.csv", [*_rows(200), '1,"2",1,"a\nb"', *_rows(99)])],
+    "refused": lambda folder: [_csv(folder / "a.csv", [*_rows(80), "1,,1,a", *_rows(39)])],
+    "a late quote": lambda folder: [_csv(folder / "a.csv", [*_rows(80), '1,"2",1,"a\nb"', *_rows(39)])],
     "parquet": lambda folder: [_parquet(folder / "a.parquet", 20), _parquet(folder / "b.parquet", 90)],
 }
 
 
 def _parquet(path: Path, group: int) -> Path:
-    cells = [row.split(",") for row in _rows(300)]
+    cells = [row.split(",") for row in _rows(120)]
     numbers = {name: pa.array([float(row[place]) for row in cells]) for place, name in enumerate(("x1", "x2", "y"))}
     pq.write_table(pa.table({**numbers, "group": [row[3] for row in cells]}), path, row_group_size=group)
     return path
@@ -129,11 +177,11 @@ def test_children_come_to_the_same_bytes(name: str, options: str, tmp_path: Path
 
 def test_shard_that_is_not_as_usual_is_measured_here(tmp_path: Path) -> None:
     """So a bad cell has its line, though a child does not know how many lines are before it."""
-    rows = _rows(300)
-    rows[200::10] = ["oops,1,1,a"] * 10
+    rows = _rows(120)
+    rows[80::10] = ["oops,1,1,a"] * 4
     (code, _, said), by_children, here, is_left = _run(["compute", _csv(tmp_path / "a.csv", rows)])
     assert code == 3
-    assert "line 202: x1 is 'oops'" in "\n".join(said)
+    assert "line 82: x1 is 'oops'" in "\n".join(said)
     assert by_children > 0
     assert here > 0
     assert not is_left
@@ -184,7 +232,7 @@ threading.Thread.start = start
 @cache
 def _of_one_process() -> Any:
     with tempfile.TemporaryDirectory() as folder:
-        _csv(Path(folder) / "a.csv", _rows(300))
+        _csv(Path(folder) / "a.csv", _rows(120))
         return _run(["compute", "a.csv", *REPORT], jobs=1, folder=folder)[0]
 
 
@@ -193,7 +241,7 @@ def _of_one_process() -> Any:
     [KILLED, NO_MORE, WITH_A_THREAD, LARGE_ONLY, LARGE_REPLIES, OUTGROWN, FEW_DESCRIPTORS, NOBODY_WAITS, NO_THREAD],
 )
 def test_run_goes_on_whatever_becomes_of_children(before: str, tmp_path: Path) -> None:
-    _csv(tmp_path / "a.csv", _rows(300))
+    _csv(tmp_path / "a.csv", _rows(120))
     found, by_children, here, is_left = _run(["compute", "a.csv", *REPORT], before, folder=tmp_path)
     assert found == _of_one_process()
     assert (by_children > 0) == (before in (KILLED, NO_MORE, NOBODY_WAITS, NO_THREAD))
@@ -204,10 +252,10 @@ def test_run_goes_on_whatever_becomes_of_children(before: str, tmp_path: Path) -
 
 def test_pairs_are_held_in_one_process(tmp_path: Path) -> None:
     """What is as large as the pairs would cross a pipe."""
-    path = _csv(tmp_path / "a.csv", _rows(300))
+    path = _csv(tmp_path / "a.csv", _rows(120))
     (code, printed, _), by_children, _, _ = _run(["compute", path, "--reduction", "none"])
     assert code == 0
-    assert len(printed.splitlines()) > 300
+    assert len(printed.splitlines()) > 120
     assert by_children == 0
 
 
@@ -233,7 +281,7 @@ child.quick_part, local.part_of = endless, failing
 
 
 def test_child_ends_with_a_run_that_fails(tmp_path: Path) -> None:
-    (code, _, said), *_ = _run(["compute", _csv(tmp_path / "a.csv", _rows(300))], TOLD + ENDLESS, jobs=2)
+    (code, _, said), *_ = _run(["compute", _csv(tmp_path / "a.csv", _rows(120))], TOLD + ENDLESS, jobs=2)
     assert code == 4
     assert "cannot go on" in "\n".join(said)
     _wait_for_the_end_of([int(said[0])])
@@ -264,7 +312,7 @@ local.part_of = killing
 
 
 def test_children_end_with_a_process_that_is_killed(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", SCRIPT % (TOLD + FOREVER), "compute", str(_csv(tmp_path / "a.csv", _rows(300)))]
+    command = [sys.executable, "-c", SCRIPT % (TOLD + FOREVER), "compute", str(_csv(tmp_path / "a.csv", _rows(120)))]
     done = subprocess.run([*command, "--jobs", "3"], capture_output=True, text=True, timeout=120, check=False)
     children = [int(line) for line in done.stderr.splitlines()]
     assert len(children) == 2
