@@ -72,7 +72,7 @@ def _objects() -> dict[str, bytes]:
         "pairs.csv": _csv(table),
         "quoted.csv": _csv(small, quote='"'),
         "pairs.tsv": _csv(small, "\t"),
-        "pairs.csv.gz": gzip.compress(_csv(table)),
+        "pairs.csv.gz": gzip.compress(_csv(table), 1),
         "pairs.jsonl.bz2": bz2.compress(b"".join(json.dumps(row).encode() + b"\n" for row in small.to_pylist())),
         "pairs.jsonl": b"".join(json.dumps(row).encode() + b"\n" for row in table.slice(0, 5000).to_pylist()),
         "pairs.json": json.dumps(small.to_pylist()).encode(),
@@ -525,10 +525,11 @@ def _written(s3: Proxy, key: str) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "line", ["pairs.tsv -o {}/out.json", "pairs.csv pairs.csv --reduction none --keep-columns -o {}/out.jsonl"]
+    "line", ["pairs.tsv -o {}/out.json", "wide.csv --reduction none --keep-columns -o {}/out.jsonl"]
 )
 def test_results_are_written_into_a_bucket(line: str, s3: Proxy, mrl: Mrl, tmp_path: Path) -> None:
-    _local(tmp_path, "pairs.tsv", "pairs.csv")
+    _local(tmp_path, "pairs.tsv")
+    (tmp_path / "wide.csv").write_text("x1,x2,y,note\n" + f"0.5,1,1,{'a' * 5000}\n" * 1100)
     words = _call(f"compute {line}", f"{tmp_path}/")
     assert mrl(*(word.format("s3://data/new") for word in words)) == mrl(*(word.format(tmp_path) for word in words))
     name = words[-1].removeprefix("{}/")
@@ -537,7 +538,10 @@ def test_results_are_written_into_a_bucket(line: str, s3: Proxy, mrl: Mrl, tmp_p
     assert (len(here) > 5 << 20) is any(asked.method == "POST" for asked in s3.asked)  # in parts
 
 
-def test_rejects_are_written_into_a_bucket_and_a_failed_run_writes_nothing(s3: Proxy, mrl: Mrl) -> None:
+def test_rejects_are_written_into_a_bucket_and_a_failed_run_writes_nothing(
+    s3: Proxy, mrl: Mrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(stores.SECONDS_VARIABLE, "1")
     assert mrl("compute", "s3://data/bad.csv", "-o", "s3://data/failed.json").code == 3
     names = ["s3://data/bad.csv", "s3://data/pairs.tsv"]
     ran = mrl("compute", *names, "--on-error", "skip", "--rejects", "s3://data/rejects.csv")
@@ -545,7 +549,7 @@ def test_rejects_are_written_into_a_bucket_and_a_failed_run_writes_nothing(s3: P
     assert b"s3://data/bad.csv" in _written(s3, "rejects.csv")
     s3.faults = [Fault("PUT", "503")]
     mrl("compute", "s3://data/pairs.tsv", "-o", "s3://data/failed.json").must_fail(
-        4, "error: cannot write s3://data/failed.json", "the store answered 503 after 2 seconds of trying"
+        4, "error: cannot write s3://data/failed.json", "the store answered 503 after 1 seconds of trying"
     )
     s3.faults = []
     with pytest.raises(MrlError, match="no such object"):
