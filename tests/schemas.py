@@ -23,8 +23,17 @@ NAMES = {form.schema: name for name, form in FORMS.items() if form.schema is not
 def validator(name: str, part: str | None = None) -> Draft202012Validator:
     """Return the validator of a report, or of a part of its schema's `$defs`."""
     schema = schema_of(name)
-    Draft202012Validator.check_schema(schema)
-    return Draft202012Validator(schema if part is None else {"$ref": f"#/$defs/{part}", "$defs": schema["$defs"]})
+    return Draft202012Validator(_put_in_place(schema if part is None else schema["$defs"][part], schema["$defs"]))
+
+
+def _put_in_place(schema: Any, defs: dict[str, Any]) -> Any:
+    """Return a schema with what it refers to in the place of the reference, which takes long to follow each time."""
+    if isinstance(schema, list):
+        return [_put_in_place(each, defs) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    known = defs[schema["$ref"].removeprefix("#/$defs/")] if "$ref" in schema else {}
+    return {key: _put_in_place(value, defs) for key, value in (schema | known).items() if key not in ("$ref", "$defs")}
 
 
 def errors_in_text(err: str) -> str:
