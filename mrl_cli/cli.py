@@ -197,8 +197,15 @@ def _print_error(
 
 
 def _asked_format() -> str | None:
-    """Return the format that is asked for, wherever options come from; arguments that are wrong are passed over."""
+    """Return the format that is asked for, wherever options come from; arguments that are wrong are passed over.
+
+    None is for any that is not JSON where nothing says that: all is parsed again only where something may.
+    """
+    from mrl_cli.commands.parsing import has_settings
+
     words = [*group.arguments]
+    if not any("json" in word.lower() or "--config" in word for word in words) and not has_settings():
+        return None
     place = next((place for place, word in enumerate(words) if not word.startswith("-")), len(words))
     name, rest = next(iter(words[place:]), ""), words[place + 1 :]
     parent = click.Context(group, info_name="mrl", auto_envvar_prefix="MRL")

@@ -156,8 +156,17 @@ class Option(HelpOption):
 def _has_variables(ctx: click.Context) -> bool:
     """Return whether any variable of the environment may be that of an option."""
     if _VARIABLES not in ctx.meta:
-        ctx.meta[_VARIABLES] = any(name.startswith(f"{PREFIX}_") and name not in _NO_OPTIONS for name in os.environ)
+        ctx.meta[_VARIABLES] = _are_variables()
     return bool(ctx.meta[_VARIABLES])
+
+
+def _are_variables() -> bool:
+    return any(name.startswith(f"{PREFIX}_") and name not in _NO_OPTIONS for name in os.environ)
+
+
+def has_settings() -> bool:
+    """Return whether options may have values that are not on the command line, if no file is named there."""
+    return _are_variables() or any(True for _ in _files_above())
 
 
 def place_of(option: click.Parameter, ctx: click.Context) -> str | None:
