@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
 _PROJECT = "pyproject.toml"
-_MAY_NAME_MRL = re.compile(rb"""\bmrl\b""")
+# Of a table tool.mrl there is one of these, however it is written.
+_MAY_HAVE_TABLE = re.compile(rb"""\btool\b["']?\s*(?:[\]=]|\.\s*["']?mrl\b)""")
 _NAMES_TABLE = re.compile(rb"""\btool\s*\.\s*mrl\b""")
 _HEADING = "write a line [tool.mrl], and below it settings such as margin = 0.5"
 _UNSET_HINT = f"--config {os.devnull} reads none"
@@ -75,7 +76,7 @@ def _table(path: str, shown: str, *, is_named: bool) -> dict[str, Any] | None:
         if is_project and not is_named:
             return None
         raise UsageError(f"cannot read {shown}: {error.strerror or error}", hint=hint) from None
-    if is_project and not _MAY_NAME_MRL.search(data) and not is_named:
+    if is_project and not _MAY_HAVE_TABLE.search(data) and not is_named:
         return None
     import tomllib
 
