@@ -13,7 +13,7 @@ from mrl_cli.exact import ExactSum
 from mrl_cli.exact import runs as runs_module
 from mrl_cli.exact.codes import Piece
 from mrl_cli.exact.runs import MOST_ARRANGED, MOST_CUTS, MOST_RUNS, Runs, are_runs, sums_by_run
-from tests.each import each
+from tests.each import each, mostly_slow
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -76,27 +76,25 @@ def test_sums_are_those_of_the_values_of_each_code(kind: str, other: str, size: 
     assert all(np.array_equal(values, before[name], equal_nan=True) for name, values in columns.items())
 
 
-def test_sums_of_full_runs_are_exact() -> None:
+@pytest.mark.parametrize("width", mostly_slow([16, 17, 18, 37, 38], quick=2))
+def test_sums_of_full_runs_are_exact(width: int) -> None:
     """As large as sums of slices can be: all of one sign, near the greatest magnitude, as many as bits are counted."""
     count = MOST_ARRANGED // 2 - 1
-    codes, random = np.repeat([1, 0], count), np.random.default_rng(5)
+    codes, random = np.repeat([1, 0], count), np.random.default_rng(width)
     runs = Runs.of(codes, np.full(codes.size, 7, np.uint8), 2)
-    for width in (16, 17, 18, 37, 38):  # with slices of so many bits, each is near the greatest
-        edge = 1 - 2.0 ** -(width + 1) - 2.0 ** -(2 * width + 2)
-        columns: dict[str, Any] = {name: edge - random.integers(1, 30, codes.size) * 2.0**-53 for name in "abc"}
-        # And what is left behind the first slice is: it takes a small number to have bits for that.
-        columns["d"] = (
-            random.integers(0, 99, codes.size) + 0.5 - random.integers(1, 99, codes.size) * 2.0**-46
-        ) / 2**width
-        columns["d"][0] = edge
-        terms = {"aa": ("a", "a"), "ab": ("a", "b"), "c": ("c",), "d": ("d",)}
-        sums, *_ = sums_by_run(columns, terms, runs, "a")
-        for code in (0, 1):
-            a, b, c, d = (columns[name][codes == code] for name in "abcd")
-            assert sums["aa"].at(code) == ExactSum.of_products(a, a)
-            assert sums["ab"].at(code) == ExactSum.of_products(a, b)
-            assert sums["c"].at(code) == ExactSum.of(c)
-            assert sums["d"].at(code) == ExactSum.of(d)
+    edge = 1 - 2.0 ** -(width + 1) - 2.0 ** -(2 * width + 2)  # with slices of so many bits, each is near the greatest
+    columns: dict[str, Any] = {name: edge - random.integers(1, 30, codes.size) * 2.0**-53 for name in "abc"}
+    # And what is left behind the first slice is: it takes a small number to have bits for that.
+    columns["d"] = (random.integers(0, 99, codes.size) + 0.5 - random.integers(1, 99, codes.size) * 2.0**-46) / 2**width
+    columns["d"][0] = edge
+    terms = {"aa": ("a", "a"), "ab": ("a", "b"), "c": ("c",), "d": ("d",)}
+    sums, *_ = sums_by_run(columns, terms, runs, "a")
+    for code in (0, 1):
+        a, b, c, d = (columns[name][codes == code] for name in "abcd")
+        assert sums["aa"].at(code) == ExactSum.of_products(a, a)
+        assert sums["ab"].at(code) == ExactSum.of_products(a, b)
+        assert sums["c"].at(code) == ExactSum.of(c)
+        assert sums["d"].at(code) == ExactSum.of(d)
     assert runs.counts[:, 7].tolist() == [count, count]
 
 
