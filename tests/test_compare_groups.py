@@ -6,9 +6,10 @@ import csv
 import io
 import json
 import re
-from functools import partial
+from functools import cache, partial
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,10 +19,6 @@ from mrl_cli import compare
 from mrl_cli.reports import compare as reports
 from mrl_cli.statistics.multiple import holm
 from tests.running import Mrl
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 SIZE = 600
 ONE = ("--x1-b", "u", "--x2-b", "v", "--margin", "0.5")
@@ -44,13 +41,23 @@ def pairs() -> pd.DataFrame:
 def mrl(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> Mrl:
     """Run mrl compare in a folder with the pairs in one file and in two."""
     monkeypatch.setenv("COLUMNS", "100")
-    frame = pairs()
-    frame.to_csv("pairs.csv", index=False)
-    frame[["id", "part", "prompt", "x1", "x2", "y"]].to_csv("a.csv", index=False)
-    b = frame[["id", "part", "u", "v", "y"]].rename(columns={"u": "x1", "v": "x2"})
-    b.to_csv("b.csv", index=False)
-    b.sample(frac=1, random_state=1).to_csv("shuffled.csv", index=False)
+    for name, text in files().items():
+        Path(name).write_text(text, "utf-8")
     return partial(mrl, "compare")
+
+
+@cache
+def files() -> dict[str, str]:
+    """Return the files of that folder by their names."""
+    frame = pairs()
+    b = frame[["id", "part", "u", "v", "y"]].rename(columns={"u": "x1", "v": "x2"})
+    frames = {
+        "pairs.csv": frame,
+        "a.csv": frame[["id", "part", "prompt", "x1", "x2", "y"]],
+        "b.csv": b,
+        "shuffled.csv": b.sample(frac=1, random_state=1),
+    }
+    return {name: each.to_csv(index=False) for name, each in frames.items()}
 
 
 def by_name(record: dict[str, Any]) -> dict[str, dict[str, Any]]:
