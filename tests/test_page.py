@@ -54,10 +54,11 @@ class Element:
         self.children: list[Element | str] = []
 
     def __iter__(self) -> Iterator[Element]:
-        yield self
-        for child in self.children:
-            if isinstance(child, Element):
-                yield from child
+        waiting = [self]
+        while waiting:
+            element = waiting.pop()
+            yield element
+            waiting += [child for child in reversed(element.children) if isinstance(child, Element)]
 
     def all(self, tag: str, **attributes: str) -> list[Element]:
         """Return the elements within of a tag that have these attributes; a class is one of several."""
