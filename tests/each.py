@@ -26,8 +26,13 @@ is_quick = False  # whether only the quick tests are run
 def mostly_slow(cases: Iterable[Any], *, quick: int) -> list[Any]:
     """Return cases for `pytest.mark.parametrize`, of which so many, from the first to the last, are not slow."""
     known = list(cases)
-    kept = {place * (len(known) - 1) // max(quick - 1, 1) for place in range(quick)}
+    kept = _spread(len(known), quick)
     return [case if place in kept else _slow(case) for place, case in enumerate(known)]
+
+
+def _spread(size: int, few: int) -> set[int]:
+    """Return so few places below `size`, from the first to the last."""
+    return {place * (size - 1) // max(few - 1, 1) for place in range(few)}
 
 
 def crossed(*axes: Iterable[Any]) -> list[Any]:
@@ -43,16 +48,21 @@ def _slow(case: Any) -> Any:
     return pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.slow)
 
 
-def each(names: str | tuple[str, ...], cases: Iterable[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def each(
+    names: str | tuple[str, ...], cases: Iterable[Any], *, quick: int | None = None
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator as `pytest.mark.parametrize` is, that runs all cases in one test.
 
     Every case is run, however those before it ended; the first failures are raised together, each with its case.
     Patches and new files of a case are taken back after it; the cases share what else fixtures gave. Several decorators
-    make all combinations of their cases, or, in a run of the quick tests, as few as hold each case of each.
+    make all combinations of their cases, or, in a run of the quick tests, as few as hold each case of each. `quick`:
+    only so many cases, from the first to the last, are run there.
     """
     arguments = (names,) if isinstance(names, str) else names
     axis = [dict(zip(arguments, (case,) if isinstance(names, str) else case, strict=True)) for case in cases]
     assert axis, f"no case of {names}"
+    if is_quick and quick is not None:
+        axis = [axis[place] for place in sorted(_spread(len(axis), quick))]
 
     def decorate(test: Callable[..., None]) -> Callable[..., None]:
         inner, axes = vars(test).get("each", (test, []))

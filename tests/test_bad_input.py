@@ -61,7 +61,7 @@ def test_long_text_is_read_or_refused_alike(
 
 
 @EVERY_WAY
-@each("case", SHORT_TEXTS)
+@each("case", SHORT_TEXTS, quick=100)
 def test_text_is_read_or_refused_alike_from_file_stream_gzip_and_shards(
     case: Case, way: str, tmp_path: Path, mrl: Mrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:

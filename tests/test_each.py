@@ -45,6 +45,19 @@ def test_quick_tests_combine_each_case_with_one_of_the_others(monkeypatch: pytes
     assert met == ["a0", "b1", "a2", "b3", "a4"]
 
 
+@pytest.mark.parametrize("is_quick", [True, False])
+def test_quick_tests_run_so_many_cases(is_quick: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "is_quick", is_quick)
+    met = list[int]()
+
+    @each("number", range(10), quick=4)
+    def few(number: int) -> None:
+        met.append(number)
+
+    few()
+    assert met == ([0, 3, 6, 9] if is_quick else list(range(10)))
+
+
 def test_a_case_leaves_nothing_to_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "given").touch()
     monkeypatch.delenv("CASE", raising=False)

@@ -90,7 +90,7 @@ def test_wrong_numbers_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert wrong_cells(["0.5", "x", "9"]) == ["0.5", "x"]
 
 
-@pytest.mark.parametrize("count", [1000, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [500, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_damaged_rows_are_read_as_the_careful_way_reads_them(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delimited, "_parsed_by_arrow", decline)
     random = Random(count)
@@ -281,7 +281,7 @@ _ROWS_AT_THE_END = [
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="mprotect is of Unix")
-@pytest.mark.parametrize("row", _ROWS_AT_THE_END)
+@pytest.mark.parametrize("row", mostly_slow(_ROWS_AT_THE_END, quick=3))
 def test_nothing_is_read_beyond_the_end(row: str, page_end: Callable[[bytes], NDArray[np.uint8]]) -> None:
     whole = (row * 3).encode()
     for end in range(len(whole) + 1):

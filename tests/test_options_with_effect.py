@@ -54,7 +54,7 @@ def _value(option: click.Option) -> list[str]:
     return ["0.5"]
 
 
-@each(("command", "option"), _options())
+@each(("command", "option"), _options(), quick=150)
 def test_option_that_is_not_repeatable_is_given_once(command: str, option: click.Option, mrl: Mrl) -> None:
     spellings = [*option.opts, *option.secondary_opts]
     ran = mrl(command, spellings[0], *_value(option), spellings[-1], *_value(option))
@@ -236,7 +236,7 @@ NAMING = [
 ]
 
 
-@each(("command", "option"), NAMING)
+@each(("command", "option"), NAMING, quick=40)
 def test_an_empty_name_is_not_as_if_none_were_given(command: str, option: str, mrl: Mrl) -> None:
     ran = mrl(command, *INPUTS[command], option, "")
     assert ran.code in (2, 3, 4), ran
