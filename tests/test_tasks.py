@@ -9,7 +9,7 @@ import json
 import pickle
 import platform
 from collections import deque
-from functools import partial
+from functools import cache, partial
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
@@ -91,6 +91,7 @@ def done_by_worker(job: bytes, task: Task) -> Done:
     return done
 
 
+@cache
 def rows() -> list[dict[str, Any]]:
     random = np.random.default_rng(5)
     scores = random.integers(-99, 99, (ROWS, 4)) / 16
