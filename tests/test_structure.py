@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import atexit
 import math
 import os
 import re
@@ -291,28 +292,58 @@ def test_missing_module_docstring_is_reported() -> None:
 
 # What a run loads decides how quick it starts; milliseconds would depend on the machine.
 
+# A copy of this process runs the command lines of each line that it reads: all runs load what is loaded here. The words
+# of the line are a folder, a file for the names of the modules, one for what is printed, and variables before "lines".
 SCRIPT = """
+import os
 import sys
 from mrl_cli.cli import main
-for line in sys.argv[2:]:
+for asked in sys.stdin:
+    folder, names, printed, *words = asked[:-1].split(chr(31))
+    process = os.fork()
+    if process:
+        print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
+        continue
+    code = 1
     try:
-        main(line.split("|"))
-    except SystemExit as stop:
-        assert not stop.code, (line, stop.code)
-with open(sys.argv[1], "w") as file:
-    file.write(" ".join(sys.modules))
+        os.chdir(folder)
+        os.environ.update(word.split("=", 1) for word in words[:words.index("lines")])
+        for number in (1, 2):
+            os.dup2(os.open(printed, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+        for line in words[words.index("lines") + 1:]:
+            try:
+                main(line.split("|"))
+            except SystemExit as stop:
+                assert not stop.code, (line, stop.code)
+        with open(names, "w") as file:
+            file.write(" ".join(sys.modules))
+        code = 0
+    except BaseException:
+        import traceback
+        traceback.print_exc()
+    finally:
+        os._exit(code)
 """
 
 Args = Sequence[str | Path]
 
 
-def _loaded(tmp_path: Path, *lines: Args, **env: str) -> set[str]:
+@cache
+def _loading() -> subprocess.Popen[str]:
+    process = subprocess.Popen([sys.executable, "-c", SCRIPT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    atexit.register(process.communicate)
+    return process
+
+
+def _loaded(tmp_path: Path, *lines: Args, cwd: str | Path = ".", **env: str) -> set[str]:
     """Return the modules that a process loads which runs those command lines one after another."""
-    names = tmp_path / "modules.txt"
-    call = [sys.executable, "-c", SCRIPT, str(names), *("|".join(map(str, line)) for line in lines)]
-    cwd = env.pop("cwd", None)
-    done = subprocess.run(call, capture_output=True, check=False, env=os.environ | env, cwd=cwd)
-    assert done.returncode == 0, done.stderr
+    names, printed, process = tmp_path / "modules.txt", tmp_path / "printed.txt", _loading()
+    variables = [f"{name}={value}" for name, value in env.items()]
+    words = [os.path.abspath(cwd), names, printed, *variables, "lines", *("|".join(map(str, line)) for line in lines)]
+    assert process.stdin
+    assert process.stdout
+    print(*words, sep=chr(31), file=process.stdin, flush=True)
+    assert process.stdout.readline() == "0\n", printed.read_text()
     return set(names.read_text().split())
 
 
@@ -321,7 +352,7 @@ def test_a_run_loads_what_reads_settings_and_names_only_where_there_are_some(tmp
     file.write_text("x1,x2,y\n0.5,0.25,1\n")
     unused = {"difflib", "numpy.ma", "mrl_cli.commands.proposals"}
     rare = unused | {"tomllib", "mrl_cli.commands.config", "mrl_cli.losses.names"}
-    there = {"cwd": str(tmp_path), "PYTHONPATH": os.pathsep.join([str(PACKAGE.parent), *sys.path[1:]])}
+    there = {"cwd": str(tmp_path)}
     lines: Sequence[Args] = ["compute", file, "--loss", "logistic", "-f", "csv"], ["compute", "--help"]
     assert not _loaded(tmp_path, *lines, **there) & rare
     (tmp_path / "mrl.toml").write_text("loss = 'bt'")
