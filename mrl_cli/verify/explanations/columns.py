@@ -53,20 +53,26 @@ class _Evidence(NamedTuple):
     telling: int
     hits: int  # the matches that are telling
     explained: float
-    chance_rate: float
-    hint: str | None
+    chance_rate: float = 1.0  # this and the hint are known where it may hold
+    hint: str | None = None
 
     @property
     def fraction(self) -> float:
         """How many of the rows match."""
         return self.matches / self.rows if self.rows else 0.0
 
+    @property
+    def may_hold(self) -> bool:
+        """Whether the mistake explains enough of the column, be it by chance."""
+        is_enough = self.telling > 0 and min(self.hits / self.telling, self.fraction) >= LEAST_FRACTION
+        return is_enough and self.explained >= LEAST_EXPLAINED
+
     def holds(self, tries: int) -> bool:
         """Return whether the mistake explains the column, and chance does not."""
-        if not self.telling:
+        if not self.may_hold:
             return False
         rate, chance = self.hits / self.telling, self.chance_rate
-        if min(rate, self.fraction) < LEAST_FRACTION or self.explained < LEAST_EXPLAINED or rate <= chance:
+        if rate <= chance:
             return False
         divergence = rate * math.log(rate / chance)
         if rate < 1:
@@ -119,12 +125,15 @@ class _LossColumn:
             room = self.room(losses, made.dtype)
             telling = np.abs(losses - self.right) > room
             match = np.abs(self.own - losses) <= room
+        matches, rows, tellings, hits = map(_count, (match, ~np.isnan(losses), telling, match & telling))
+        seen = _Evidence(names, matches, rows, tellings, hits, self.explained(match))
+        if not seen.may_hold:
+            return seen
+        with np.errstate(all="ignore"):
             moved = [np.roll(self.own, max(2, int(move * losses.size))) for move in MOVES]
             lucky = sum(_count(telling & (np.abs(other - losses) <= room)) for other in moved)
-        chance = (lucky + 1) / (len(MOVES) * _count(telling) + 2)
-        matches, rows, tellings, hits = map(_count, (match, ~np.isnan(losses), telling, match & telling))
-        hint = options_of(self.asked, made)
-        return _Evidence(names, matches, rows, tellings, hits, self.explained(match), chance, hint)
+        chance = (lucky + 1) / (len(MOVES) * seen.telling + 2)
+        return seen._replace(chance_rate=chance, hint=options_of(self.asked, made))
 
     def explanation(
         self, text: str, matches: int, rows: int, telling: int, hint: str | None = None, lacks: str | None = None
