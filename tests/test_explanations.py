@@ -23,7 +23,7 @@ from mrl_cli.verify.explanations.cases import Case, losses_of
 from mrl_cli.verify.explanations.columns import explain_column
 from mrl_cli.verify.explanations.hypotheses import HYPOTHESES, mistakes
 from mrl_cli.verify.explanations.parts import AllPairs, ValueParts, broadcast_means, value_parts
-from mrl_cli.verify.explanations.unknowns import SolvedValue
+from mrl_cli.verify.explanations.unknowns import Grids, SolvedValue
 from mrl_cli.verify.explanations.values import Own, fitting_value
 from mrl_cli.verify.explanations.values import explain_value as explain
 from tests.running import Mrl
@@ -341,9 +341,9 @@ def with_noise(actual: Array, share: float = 0.01) -> Array:
 
 def test_every_hypothesis_is_planted() -> None:
     planted = {name for _, _, name in PLANTED.values()}
+    made = {text for case, _, _ in PLANTED.values() for (text,), _ in mistakes(case, 1)}
     for kind in {one.kind or one.text for one in HYPOTHESES}:
         texts = {one.text for one in HYPOTHESES if kind in (one.kind, one.text)}
-        made = {text for case, _, _ in PLANTED.values() for (text,), _ in mistakes(case, 1)}
         assert texts & planted & made, kind
 
 
@@ -466,14 +466,14 @@ NONE_LEFT_OUT = LeftOut()
 KNOWN_STAGES: dict[tuple[int, str, LeftOut], tuple[ValueParts, Stages]] = {}
 
 
-def stages_of(parts: ValueParts, value: float, reduction: str, left_out: LeftOut, case: Case) -> list[Stage]:
+def stages_of(parts: ValueParts, value: float, reduction: str, left_out: LeftOut, case: Case) -> Stages:
     """Return the stages for a value; those of some parts are made once, as only what is solved for depends on it."""
     key = id(parts), reduction, left_out
     if key not in KNOWN_STAGES:
         made = value_stages(parts, reduction, left_out, None, all_pairs_of(case), lambda room: [])
         KNOWN_STAGES[key] = parts, Stages(made)
-    solved = SolvedValue(case, value, reduction, None)
-    return [stage._replace(solved=solved) if stage.solved else stage for stage in KNOWN_STAGES[key][1]]
+    solved = SolvedValue(grids_of(case), value, reduction)
+    return Stages(stage._replace(solved=solved) if stage.solved else stage for stage in KNOWN_STAGES[key][1])
 
 
 def explain_value(
@@ -491,6 +491,7 @@ def explain_value(
 
 KNOWN_PARTS: dict[int, ValueParts] = {}
 KNOWN_PAIRS: dict[int, AllPairs] = {}
+KNOWN_GRIDS: dict[int, Grids] = {}
 
 
 def parts_of(case: Case) -> ValueParts:
@@ -502,6 +503,10 @@ def parts_of(case: Case) -> ValueParts:
 
 def all_pairs_of(case: Case) -> AllPairs:
     return KNOWN_PAIRS.setdefault(id(case), AllPairs(case))
+
+
+def grids_of(case: Case) -> Grids:
+    return KNOWN_GRIDS.setdefault(id(case), Grids(case, None))
 
 
 def few_of(case: Case) -> Case:
@@ -898,7 +903,7 @@ def test_a_number_is_solved_for_once_whatever_the_room(monkeypatch: pytest.Monke
         return losses_of(one)
 
     monkeypatch.setattr(unknowns, "losses_of", watched)
-    solved = SolvedValue(case, value, "mean", None)
+    solved = SolvedValue(Grids(case, None), value, "mean")
     found = solved(1e-6)
     first = len(asked)
     assert "temperature is 0.7" in [candidate.text for candidate, _ in found]

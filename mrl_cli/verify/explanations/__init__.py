@@ -29,7 +29,7 @@ from mrl_cli.verify.explanations.cases import EXCHANGED, Case
 from mrl_cli.verify.explanations.columns import explain_column, fitting_column
 from mrl_cli.verify.explanations.parts import AllPairs, Sums, ValueParts, value_parts
 from mrl_cli.verify.explanations.screened import Aim
-from mrl_cli.verify.explanations.unknowns import SOLVED_PAIRS, SolvedValue
+from mrl_cli.verify.explanations.unknowns import SOLVED_PAIRS, Grids, SolvedValue
 from mrl_cli.verify.explanations.values import NONE_FITS, Own, claims_on_figure
 from mrl_cli.verify.pairs import Pairs, joined, pairs_of
 from mrl_cli.verify.validators import compared
@@ -88,15 +88,18 @@ def claims_of(
         yield "the value was not explained: the input can be read only once, and is too long to keep"
         return
     all_pairs = AllPairs(_case_of(pairs, known.request), None if pairs is None else pairs.columns.get("weight"))
+    grids = Grids(all_pairs.case, all_pairs.weights) if 0 < all_pairs.case.x1.size <= SOLVED_PAIRS else None
     for one in wrong:
-        stages_of = partial(_stages, one.name, known, parts, all_pairs)
+        stages_of = partial(_stages, one.name, known, parts, all_pairs, grids)
         claims = list(claims_on_figure(one, known.request, known.report, stages_of))
         yield from claims
         if pairs is None and isinstance(claims[-1], str):
             yield NOT_TRIED.format(known.request.most_pairs)
 
 
-def _stages(name: str, known: Known, parts: ValueParts, pairs: AllPairs, own: Own) -> Iterator[Stage]:
+def _stages(
+    name: str, known: Known, parts: ValueParts, pairs: AllPairs, grids: Grids | None, own: Own
+) -> Iterator[Stage]:
     """Yield what mistakes give for a figure."""
     plan, counts, totals = known.plan, known.counts, known.totals
     left_out = LeftOut(counts.rejected, counts.ties_dropped, "group" if plan.columns.name_of("group") else "file")
@@ -106,11 +109,10 @@ def _stages(name: str, known: Known, parts: ValueParts, pairs: AllPairs, own: Ow
     if name not in REDUCED:
         return figure_stages(name, numbers_in(known.report))
     reduction = plan.reporting.reduction if name == "value" else name
-    solved = weighted = None
+    weighted = None
     if totals.loss_sum is not None and totals.weight_sum is not None:
         weighted = Sums(float(totals.loss_sum), float(totals.weight_sum))
-    if 0 < pairs.case.x1.size <= SOLVED_PAIRS:
-        solved = SolvedValue(pairs.case, own.value, reduction, pairs.weights)
+    solved = None if grids is None else SolvedValue(grids, own.value, reduction)
     return value_stages(parts, reduction, left_out, weighted, pairs, solved, aim)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,7 +27,6 @@ from mrl_cli.verify.explanations.hypotheses import (
     options_of,
     with_loss,
 )
-from mrl_cli.verify.explanations.parts import Sums
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -143,20 +142,49 @@ class Interval(NamedTuple):
 # From one value.
 
 
+class Grids:
+    """What losses add up to on the grid of each unknown, for any value; they are added up when first asked for."""
+
+    def __init__(self, case: Case, weights: Doubles | None) -> None:
+        self.case, self._weights = case, weights
+        self._divisor = float(case.x1.size if weights is None else weights.sum())
+
+    def total(self, unknown: Unknown, number: float) -> float:
+        """Return the sum of the losses, times the weights if there are any, that a number gives."""
+        losses = losses_of(unknown.made(number))
+        with np.errstate(all="ignore"):
+            return float((losses if self._weights is None else self._weights * losses).sum())
+
+    def reduced(self, total: Doubles | float, reduction: str) -> Any:
+        """Return a sum, or the mean that it gives."""
+        return total / (self._divisor or 1) if reduction == "mean" else total
+
+    @cached_property
+    def totals(self) -> list[tuple[Unknown, Doubles]]:
+        """The sums of every unknown, a number of its grid each."""
+        return [
+            (one, np.array([self.total(one, number) for number in one.grid.tolist()])) for one in unknowns_of(self.case)
+        ]
+
+
 class SolvedValue:
     """Numbers that give a value under a reduction; they are looked for once, when they are first asked for."""
 
-    def __init__(self, case: Case, value: float, reduction: str, weights: Doubles | None) -> None:
-        self._case, self._value, self._reduction, self._weights = case, value, reduction, weights
+    def __init__(self, grids: Grids, value: float, reduction: str) -> None:
+        self._grids, self._value, self._reduction = grids, value, reduction
 
     def _off(self, unknown: Unknown, number: float) -> float:
-        losses = losses_of(unknown.made(number))
-        return Sums.of(losses, losses, self._weights).value(self._reduction) - self._value
+        return float(self._grids.reduced(self._grids.total(unknown, number), self._reduction) - self._value)
 
     @cached_property
     def _roots(self) -> list[tuple[Unknown, float, float]]:
-        unknowns = unknowns_of(self._case)
-        return [(one, *root) for one in unknowns for root in _roots(partial(self._off, one), one.grid)]
+        return [
+            (one, *root)
+            for one, totals in self._grids.totals
+            for root in _roots(
+                partial(self._off, one), one.grid, self._grids.reduced(totals, self._reduction) - self._value
+            )
+        ]
 
     def __call__(self, room: float) -> list[tuple[Candidate, float]]:
         """Return the numbers that give the value within that room, with how probable ones of so few digits are."""
@@ -170,15 +198,17 @@ class SolvedValue:
             number, digits, text = interval.number()
             is_allowed = number > 0 or not unknown.is_scale  # a wide interval may hold 0
             if is_allowed and digits <= CHOSEN_DIGITS and abs(self._off(unknown, number)) <= 1.01 * room:
-                hint = options_of(self._case, unknown.made(number))
+                hint = options_of(self._grids.case, unknown.made(number))
                 found.append((digits, Candidate(unknown.text.format(text), self._value, hint)))
         found.sort(key=lambda one: one[0])
         return [(candidate, sum(one.chance(digits) for one in intervals)) for digits, candidate in found]
 
 
-def _roots(off: Callable[[float], float], grid: Doubles) -> Iterator[tuple[float, float]]:
-    """Yield where a function is 0, with its slope there: the first few of the places that a grid shows."""
-    offs = np.array([off(number) for number in grid.tolist()])
+def _roots(off: Callable[[float], float], grid: Doubles, offs: Doubles) -> Iterator[tuple[float, float]]:
+    """Yield where a function is 0, with its slope there: the first few of the places that a grid and its `offs` show.
+
+    `offs` are what the function gives on the grid.
+    """
     with np.errstate(invalid="ignore", over="ignore"):
         places = np.flatnonzero(np.sign(offs[:-1]) * np.sign(offs[1:]) <= 0)
     for place in places[:MOST_ROOTS].tolist():
