@@ -775,8 +775,8 @@ def test_ties_and_rows_left_out_of_a_mean_are_named() -> None:
 @pytest.mark.parametrize("distance", [1e-7, 1e-3])
 def test_a_common_batch_size_that_fits_too_is_named_beside_a_simple_mistake(distance: float) -> None:
     """Each is a plausible mistake: which of them is tried first proves nothing."""
-    simple = Stage([Candidate("the share", 0.284231)], is_simple=True)
-    common = Stage([Candidate("batches of 64", 0.284231 + distance)], is_dense=True, is_common=True)
+    common = Stage([Candidate("batches of 64", 0.284231 + distance)], is_dense=True)
+    simple = Stage([Candidate("the share", 0.284231)], is_simple=True, beside=lambda: common.candidates)
     rare = Stage([Candidate("batches of 77", 0.284231)], is_dense=True)
     (explanation,) = explain(Own(0.284231, 0.9, 5777), [simple, common, rare])
     both = "the share; or batches of 64 (one value cannot tell them apart)"

@@ -53,14 +53,14 @@ class Stage(NamedTuple):
 
     `is_simple`: each is one mistake, so that it is worth naming where it fits and nothing proves it.
 
-    `is_common`: each is as likely as a simple one, and named beside one that fits too. In place of candidates, `solved`
-    returns those with a number that was solved for, each with how probable it is by chance.
+    `beside` returns others that are as likely as a simple one, and named beside one that fits too. In place of
+    candidates, `solved` returns those with a number that was solved for, each with how probable it is by chance.
     """
 
     candidates: list[Candidate]
     is_dense: bool = False
     is_simple: bool = False
-    is_common: bool = False
+    beside: Callable[[], list[Candidate]] = list
     solved: Solved | None = None
 
 
@@ -109,13 +109,16 @@ def value_stages(
         return
     others = [*_reductions(parts, reduction, left_out), *_macro(parts, left_out), *_narrow(parts, reduction)]
     others += [*_of_all_items(parts, pairs.case), *_log_of_mean(parts)]
+
+    def batches(sizes: Iterable[int] = COMMON_BATCHES) -> list[Candidate]:
+        return list(_batches(parts.tail, parts.right.total, parts.right.pairs, sizes))
+
     # Tried together, as some give the same: margin - mean(d) is a mean without a clamp, and a loss of mean(d).
-    yield Stage([*others, *_named(value, parts.sums)], is_simple=True)
+    yield Stage([*others, *_named(value, parts.sums)], is_simple=True, beside=batches)
     yield Stage([], solved=solved)
-    yield Stage([*_broadcasts(pairs, reduction), *_added_up(pairs, reduction)], is_simple=True)
-    for sizes in (COMMON_BATCHES, _all_sizes(parts)):
-        batches = list(_batches(parts.tail, parts.right.total, parts.right.pairs, sizes))
-        yield Stage(batches, is_dense=True, is_common=sizes is COMMON_BATCHES)
+    yield Stage([*_broadcasts(pairs, reduction), *_added_up(pairs, reduction)], is_simple=True, beside=batches)
+    yield Stage(batches(), is_dense=True)
+    yield Stage(batches(_all_sizes(parts)), is_dense=True)
     yield Stage([*_reduced_too(parts, reduction), *_named(value, two_mistakes(pairs, parts.sums, value, aim))])
 
 
@@ -134,10 +137,14 @@ def accuracy_stages(
     rule, right = RULES[name][1], parts.right
     others = [key for key in figures if key.startswith("accuracy_") and key not in RULES]
     taken_for_it = [*_accuracies(name, right, left_out), *(_figure(key, name, figures[key]) for key in others)]
-    yield Stage([*taken_for_it, *_macro(parts, left_out, rule)], is_simple=True)
-    yield Stage(_named(rule, parts.sums), is_simple=True)
-    for sizes in (COMMON_BATCHES, _all_sizes(parts)):
-        yield Stage(list(_batch_accuracies(name, parts, sizes)), is_dense=True, is_common=sizes is COMMON_BATCHES)
+
+    def batches(sizes: Iterable[int] = COMMON_BATCHES) -> list[Candidate]:
+        return list(_batch_accuracies(name, parts, sizes))
+
+    yield Stage([*taken_for_it, *_macro(parts, left_out, rule)], is_simple=True, beside=batches)
+    yield Stage(_named(rule, parts.sums), is_simple=True, beside=batches)
+    yield Stage(batches(), is_dense=True)
+    yield Stage(batches(_all_sizes(parts)), is_dense=True)
     yield Stage(_named(rule, two_mistakes(pairs, parts.sums, rule, aim)))
 
 

@@ -105,7 +105,7 @@ def explain_value(own: Own, stages: Iterable[Stage]) -> list[Explanation]:
         if not has_dense and off <= room and _is_float32(own.value):
             return [_explained("it is the right value, added up one by one in float32")]
         if room:
-            here = (stage for stage in stages if has_dense or not stage.is_dense)
+            here = stages if has_dense else (one._replace(beside=list) for one in stages if not one.is_dense)
             explanations, chance = _first_fitting(here, own, room, chance)
             if explanations:
                 return explanations if own.pairs >= FEWEST_PAIRS else []
@@ -135,7 +135,7 @@ def _named(fitting: Sequence[Candidate], own: Own) -> tuple[str, str | None]:
     return text, hint and hint.format(value, percent=Decimal(repr(value)).scaleb(-2))
 
 
-def _first_fitting(stages: Iterator[Stage], own: Own, room: float, chance: float) -> tuple[list[Explanation], float]:
+def _first_fitting(stages: Iterable[Stage], own: Own, room: float, chance: float) -> tuple[list[Explanation], float]:
     """Return what fits within that room, and `chance` with what would fit by chance added."""
     tried, expected = 0, own.value
     centres = [own.right]  # around which others crowd: the right value, and mistakes that others are added to
@@ -161,8 +161,7 @@ def _first_fitting(stages: Iterator[Stage], own: Own, room: float, chance: float
             continue  # nothing is claimed here, so nothing by chance either
         chance += added
         if fitting:
-            common = next((other.candidates for other in stages if other.is_common), []) if stage.is_simple else []
-            fitting += [one for one in common if abs(one.value - expected) <= room]
+            fitting += [one for one in stage.beside() if abs(one.value - expected) <= room]
             return [_explained(*_named(fitting, own), tried=tried)], chance
     return [], chance
 
