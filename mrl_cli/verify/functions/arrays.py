@@ -48,6 +48,11 @@ def returned(result: Any) -> Returned:
     return Returned(array.astype(np.float64), array.dtype.name)
 
 
+def contents_of(array: Any) -> bytes:
+    """Return the numbers that an array, or a tensor, holds now."""
+    return (array if isinstance(array, np.ndarray) else returned(array).values).tobytes()
+
+
 def _described(result: Any) -> str:
     if result is None:
         return "None"

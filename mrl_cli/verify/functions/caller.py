@@ -10,7 +10,15 @@ import numpy as np
 
 from mrl_cli.losses import LOSSES
 from mrl_cli.records import NamedTuple
-from mrl_cli.verify.functions.arrays import NUMBERS, NotALossError, Returned, better_for, returned, ways_to_hand_over
+from mrl_cli.verify.functions.arrays import (
+    NUMBERS,
+    NotALossError,
+    Returned,
+    better_for,
+    contents_of,
+    returned,
+    ways_to_hand_over,
+)
 from mrl_cli.verify.functions.conventions import Convention, conventions_of
 from mrl_cli.verify.functions.loading import described, underlying
 
@@ -207,10 +215,10 @@ class Caller:
     def _raw(self, arrays: Arrays, margin: float, reduction: str) -> Any:
         handed = self.handed(arrays, margin, reduction)
         arrays_handed = {role: value for role, value in handed.items() if hasattr(value, "shape")}
-        before = {role: returned(value).values.tobytes() for role, value in arrays_handed.items()}
+        before = {role: contents_of(value) for role, value in arrays_handed.items()}
         result = self.called(handed)
         self.calls += 1
-        self.changed |= {role for role, held in before.items() if returned(handed[role]).values.tobytes() != held}
+        self.changed |= {role for role, held in before.items() if contents_of(handed[role]) != held}
         return result
 
     def handed(self, arrays: Arrays, margin: float, reduction: str) -> dict[str, Any]:
