@@ -50,10 +50,11 @@ class _Evidence(NamedTuple):
     names: tuple[str, ...]
     matches: int
     rows: int
-    telling: int
-    hits: int  # the matches that are telling
     explained: float
-    chance_rate: float = 1.0  # this and the hint are known where it may hold
+    # The rest is known where it may hold.
+    telling: int = 0
+    hits: int = 0  # the matches that are telling
+    chance_rate: float = 1.0
     hint: str | None = None
 
     @property
@@ -64,15 +65,14 @@ class _Evidence(NamedTuple):
     @property
     def may_hold(self) -> bool:
         """Whether the mistake explains enough of the column, be it by chance."""
-        is_enough = self.telling > 0 and min(self.hits / self.telling, self.fraction) >= LEAST_FRACTION
-        return is_enough and self.explained >= LEAST_EXPLAINED
+        return self.fraction >= LEAST_FRACTION and self.explained >= LEAST_EXPLAINED
 
     def holds(self, tries: int) -> bool:
         """Return whether the mistake explains the column, and chance does not."""
-        if not self.may_hold:
+        if not self.may_hold or not self.telling:
             return False
         rate, chance = self.hits / self.telling, self.chance_rate
-        if rate <= chance:
+        if rate < LEAST_FRACTION or rate <= chance:
             return False
         divergence = rate * math.log(rate / chance)
         if rate < 1:
@@ -123,17 +123,16 @@ class _LossColumn:
         losses = losses_of(made)
         with np.errstate(all="ignore"):
             room = self.room(losses, made.dtype)
-            telling = np.abs(losses - self.right) > room
             match = np.abs(self.own - losses) <= room
-        matches, rows, tellings, hits = map(_count, (match, ~np.isnan(losses), telling, match & telling))
-        seen = _Evidence(names, matches, rows, tellings, hits, self.explained(match))
-        if not seen.may_hold:
-            return seen
-        with np.errstate(all="ignore"):
+            seen = _Evidence(names, _count(match), _count(~np.isnan(losses)), self.explained(match))
+            if not seen.may_hold:
+                return seen
+            telling = np.abs(losses - self.right) > room
+            tellings, hits = _count(telling), _count(match & telling)
             moved = [np.roll(self.own, max(2, int(move * losses.size))) for move in MOVES]
             lucky = sum(_count(telling & (np.abs(other - losses) <= room)) for other in moved)
-        chance = (lucky + 1) / (len(MOVES) * seen.telling + 2)
-        return seen._replace(chance_rate=chance, hint=options_of(self.asked, made))
+        chance = (lucky + 1) / (len(MOVES) * tellings + 2)
+        return seen._replace(telling=tellings, hits=hits, chance_rate=chance, hint=options_of(self.asked, made))
 
     def explanation(
         self, text: str, matches: int, rows: int, telling: int, hint: str | None = None, lacks: str | None = None
@@ -276,20 +275,23 @@ def _in_another_order(column: _LossColumn, losses: Doubles, names: tuple[str, ..
     steps = np.round(nonzero / (2 * np.median(rooms))) if column.rounded and rooms.size else nonzero
     if np.unique(steps).size < max(LEAST_DISTINCT, nonzero.size * (LEAST_UNLIKE if column.rounded else 0.5)):
         return []
-    elsewhere, others = _common(own.tolist(), rooms.tolist(), expected.tolist()), _count(off)
-    if elsewhere < LEAST_FRACTION * others:
+    others = _count(off)
+    elsewhere = _common(own.tolist(), rooms.tolist(), expected.tolist(), LEAST_FRACTION * others)
+    if elsewhere is None:
         return []
     name = " and ".join((*names, "rows stand in another order"))
     return [column.explanation(name, losses.size - others + elsewhere, losses.size, others)]
 
 
-def _common(own: list[float], rooms: list[float], expected: list[float]) -> int:
-    """Return how many values stand in both sorted lists, each as often as in both."""
+def _common(own: list[float], rooms: list[float], expected: list[float], least: float) -> int | None:
+    """Return how many values stand in both sorted lists, each as often as in both; None for fewer than `least`."""
     place = count = 0
-    for value, room in zip(own, rooms, strict=True):
+    for left, value, room in zip(range(len(own), 0, -1), own, rooms, strict=True):
+        if count + left < least:
+            return None
         while place < len(expected) and expected[place] < value - room:
             place += 1
         if place < len(expected) and expected[place] <= value + room:
             place += 1
             count += 1
-    return count
+    return count if count >= least else None
