@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -30,14 +31,21 @@ DIGITS = 700
 STEP = mpf(2) ** -1200  # a difference quotient is then right to 1e-338, below the smallest double, be it 0 itself
 
 
+@cache
+def softplus(z: Any) -> Any:
+    """Return log(1 + exp(z)), always at DIGITS: many inputs and settings come down to the same z."""
+    assert mp.dps == DIGITS
+    return mp.log1p(mp.exp(z))
+
+
 def log_sigmoid(z: Any) -> Any:
-    return -mp.log1p(mp.exp(-z))
+    return -softplus(-z)
 
 
 FORMULAS: dict[str, Formula] = {
     "margin_ranking": lambda d, y, margin: max(mpf(0), -y * d + margin),
     "squared_hinge": lambda d, y, margin: max(mpf(0), margin - y * d) ** 2,
-    "logistic": lambda d, y, margin, temperature: mp.log1p(mp.exp(margin - y * d / temperature)),
+    "logistic": lambda d, y, margin, temperature: softplus(margin - y * d / temperature),
     "smoothed_bradley_terry": lambda d, y, margin, beta, label_smoothing: (
         -(1 - label_smoothing) * log_sigmoid(beta * y * d) - label_smoothing * log_sigmoid(-beta * y * d)
     ),
