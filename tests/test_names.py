@@ -11,6 +11,7 @@ import mrl_cli
 from mrl_cli.errors import UsageError
 from mrl_cli.losses import LISTWISE, LOSSES, completed, named, settled
 from mrl_cli.losses.names import ALIASES, AMBIGUOUS, ELSEWHERE, Alias, alias_of, names_of
+from mrl_cli.verify import conformance
 from mrl_cli.words import closest, letters_of
 from tests.each import each
 from tests.running import Mrl
@@ -175,7 +176,8 @@ def test_settings_of_a_registered_name_stay_as_they_are() -> None:
 
 
 @pytest.mark.slow
-def test_a_file_of_cases_names_the_margin_that_a_name_says(mrl: Mrl) -> None:
+def test_a_file_of_cases_names_the_margin_that_a_name_says(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conformance, "list_checks", list)  # no case is of ranked lists
     ran = mrl("validate", "--cases", "c.csv", "--loss", "rank_svm", "-f", "json")
     assert "--loss margin_ranking --margin 1.0" in json.loads(ran.out)["notes"][-1]
 
