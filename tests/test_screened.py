@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,9 @@ from mrl_cli.verify.explanations.candidates import RULES
 from mrl_cli.verify.explanations.cases import Case
 from mrl_cli.verify.explanations.parts import AllPairs, Sums, mistaken_sums
 from mrl_cli.verify.explanations.screened import Aim, Estimate, two_mistakes
+
+if TYPE_CHECKING:
+    from mrl_cli.verify.explanations.parts import MistakenSums
 
 pytestmark = pytest.mark.slow
 
@@ -40,6 +44,12 @@ def pairs_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(screened, name, number)
 
 
+@cache
+def sums_of(name: str, count: int) -> MistakenSums:
+    """Return the exact sums of one of the cases under so many mistakes at once."""
+    return mistaken_sums(CASES[name], count)
+
+
 def aim(value: float) -> Aim:
     return Aim(value, 1e-12 * abs(value))
 
@@ -51,8 +61,7 @@ def mean(sums: Sums) -> float:
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("name", CASES)
 def test_no_mistakes_are_left_out_that_give_the_value(name: str) -> None:
-    case = CASES[name]
-    exact, estimates = mistaken_sums(case, 2), dict(screened._estimates(case, mistaken_sums(case, 1)))
+    exact, estimates = sums_of(name, 2), dict(screened._estimates(CASES[name], sums_of(name, 1)))
     assert exact.keys() <= estimates.keys()
     for rule in (mean, *(rule for _, rule in RULES.values())):
         values = {names: rule(sums) for names, sums in exact.items() if np.isfinite(rule(sums))}
@@ -60,16 +69,14 @@ def test_no_mistakes_are_left_out_that_give_the_value(name: str) -> None:
 
 
 def test_what_gives_the_value_is_exact_and_so_is_all_beside_it() -> None:
-    pairs = AllPairs(CASES["plain"])
-    singles, whole = mistaken_sums(pairs.case, 1), mistaken_sums(pairs.case, 2)
+    pairs, singles, whole = AllPairs(CASES["plain"]), sums_of("plain", 1), sums_of("plain", 2)
     value = mean(list(whole.values())[100])
     assert two_mistakes(pairs, singles, mean, Aim(value, 1e-12)) == whole
     assert two_mistakes(pairs, singles, mean, None) == whole
 
 
 def test_few_are_added_up_where_nothing_gives_the_value(monkeypatch: pytest.MonkeyPatch) -> None:
-    pairs = AllPairs(CASES["plain"])
-    singles, whole = mistaken_sums(pairs.case, 1), mistaken_sums(pairs.case, 2)
+    pairs, singles, whole = AllPairs(CASES["plain"]), sums_of("plain", 1), sums_of("plain", 2)
     added: list[bool] = []
     may_give = Estimate.may_give
 

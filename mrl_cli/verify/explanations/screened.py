@@ -38,6 +38,17 @@ class Aim(NamedTuple):
     reach: float
 
 
+class _Sample(NamedTuple):
+    """The places of some pairs, and for how many pairs each counts: the largest, those `drawn`, and then witnesses.
+
+    Witnesses count for none: they show what mistakes can be made at all of all pairs.
+    """
+
+    rows: Wholes
+    weights: Doubles
+    drawn: slice
+
+
 class Estimate(NamedTuple):
     """About what two mistakes give, and how far each number of it may be off."""
 
@@ -72,8 +83,8 @@ def two_mistakes(pairs: AllPairs, singles: MistakenSums, rule: Rule, aim: Aim | 
 
 
 def _estimates(case: Case, singles: MistakenSums) -> Iterator[tuple[tuple[str, ...], Estimate]]:
-    rows, weights = _sample_of(case)
-    some = case.taken(rows)
+    sample = _sample_of(case)
+    some = case.taken(sample.rows)
     own = agreement_of(some)
 
     def columns_of(made: Case) -> Doubles:
@@ -86,30 +97,26 @@ def _estimates(case: Case, singles: MistakenSums) -> Iterator[tuple[tuple[str, .
     nothing = Sums(divisor=case.x1.size, pairs=case.x1.size), np.zeros_like(right)
     for names, made in mistakes(some, 2, but("shifted")):
         columns = columns_of(made)
-        most = np.abs(columns - right)[:, weights != 1].max(axis=1)
+        most = np.abs(columns - right)[:, sample.drawn.start :].max(axis=1)
         bases = [(singles[base], of_one[base]) for base in ((name,) for name in names) if base in of_one]
-        known = [(base, *_added(columns - of_base, weights, most)) for base, of_base in bases or [nothing]]
+        known = [(base, *_added(columns - of_base, sample, most)) for base, of_base in bases or [nothing]]
         base, added, off = min(known, key=lambda one: one[2])
         sums: dict[str, Any] = {name: getattr(base, name) + more for name, more in zip(ESTIMATED, added, strict=True)}
         yield names, Estimate(nothing[0]._replace(**sums), off)
 
 
-def _added(changes: Doubles, weights: Doubles, most: Doubles) -> tuple[Doubles, tuple[float, ...]]:
+def _added(changes: Doubles, sample: _Sample, most: Doubles) -> tuple[Doubles, tuple[float, ...]]:
     """Return what changes of a sample add up to over all pairs, and how far that may be off.
 
     `most` is how much a pair may change of which there are so few that none is in the sample.
     """
-    drawn, count = changes[:, weights > 1], float(weights[weights > 1].sum())
+    drawn, count, counted = changes[:, sample.drawn], float(sample.weights[sample.drawn].sum()), sample.drawn.stop
     unseen = UNSEEN / SAMPLE_PAIRS * np.array([2 * most[0], 1, 1])
     off = count * (SPREADS * drawn.std(axis=1) / math.sqrt(SAMPLE_PAIRS) + unseen)
-    return changes[:, weights > 0] @ weights[weights > 0], tuple(off.tolist())
+    return changes[:, :counted] @ sample.weights[:counted], tuple(off.tolist())
 
 
-def _sample_of(case: Case) -> tuple[Wholes, Doubles]:
-    """Return the places of some pairs, and for how many pairs each counts.
-
-    Some count for none: they show what mistakes can be made at all of all pairs.
-    """
+def _sample_of(case: Case) -> _Sample:
     difference, margin = case.x1 - case.x2, np.broadcast_to(np.asarray(case.margin, np.float64), case.x1.shape)
     sizes: list[Any] = [difference, case.x1 + case.x2, case.y * difference]
     sizes += [values for values in (margin, case.y) if np.ptp(np.abs(values))]
@@ -126,4 +133,5 @@ def _sample_of(case: Case) -> tuple[Wholes, Doubles]:
     extremes = np.flatnonzero(is_extreme)
     witnesses = np.setdiff1d(np.concatenate(shown), extremes)
     weights = [np.ones(extremes.size), np.full(drawn.size, rest.size / drawn.size), np.zeros(witnesses.size)]
-    return np.concatenate([extremes, drawn, witnesses]), np.concatenate(weights)
+    rows = np.concatenate([extremes, drawn, witnesses])
+    return _Sample(rows, np.concatenate(weights), slice(extremes.size, extremes.size + drawn.size))
