@@ -111,12 +111,16 @@ def _json_texts(records: RecordColumns, layout: _Layout) -> Iterator[str]:
     return _made_ahead(text, records.blocks)
 
 
-def _ends(numbers: dict[str, NDArray[Any]], layout: _Layout) -> Iterator[str]:
-    """Yield the ends of records with these numbers, which say of those that are not finite what they are."""
-    for row in zip(*(column.tolist() for column in numbers.values()), strict=True):
-        names = {name: number_text(value) for name, value in zip(numbers, row, strict=True) if not math.isfinite(value)}
+def _ends(numbers: dict[str, NDArray[Any]], layout: _Layout) -> list[str]:
+    """Return the ends of records with these numbers, which say of those that are not finite what they are."""
+    columns = list(numbers.values())
+    ends = [layout.end] * len(columns[0])
+    for place in np.flatnonzero(~np.isfinite(columns).all(axis=0)).tolist():  # few are
+        values = {name: float(column[place]) for name, column in numbers.items()}
+        names = {name: number_text(value) for name, value in values.items() if not math.isfinite(value)}
         said = encoded(names) if layout.within is None else indented(names, layout.within)
-        yield f"{layout.between}{encoded(NOT_FINITE)}: {said}{layout.end}" if names else layout.end
+        ends[place] = f"{layout.between}{encoded(NOT_FINITE)}: {said}{layout.end}"
+    return ends
 
 
 def _made_ahead(lines: Callable[[list[Any]], str], blocks: Iterable[Callable[[], list[Any]]]) -> Iterator[str]:

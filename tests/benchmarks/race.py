@@ -166,10 +166,11 @@ def columns_scene(settings: Settings) -> Iterator[Race]:
         if rows < GROUPED_ROWS:
             continue
         path = data_file(settings.folder, rows, file_format, "--extended", "--groups", str(MILLION))
-        options_of = ("--margin", MARGIN, "-f", "tsv", "--group-by", "group")
-        groups = Contestant("mrl", settings.command("compute", path, *options_of), has_answer=False)
         bar = GROUPS_BAR if rows == GROUPED_ROWS else None
-        yield race("columns", f"{label}, a million groups", rows, [groups], settings.rounds, bar=bar)
+        for written in ("tsv", "json"):
+            options_of = ("--margin", MARGIN, "-f", written, "--group-by", "group")
+            groups = Contestant("mrl", settings.command("compute", path, *options_of), has_answer=False)
+            yield race("columns", f"{label}, a million groups as {written}", rows, [groups], settings.rounds, bar=bar)
 
 
 def pictures_scene(settings: Settings) -> Iterator[Race]:
