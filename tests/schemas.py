@@ -33,7 +33,7 @@ def _put_in_place(schema: Any, defs: dict[str, Any]) -> Any:
     if not isinstance(schema, dict):
         return schema
     known = defs[schema["$ref"].removeprefix("#/$defs/")] if "$ref" in schema else {}
-    return {key: _put_in_place(value, defs) for key, value in (schema | known).items() if key not in ("$ref", "$defs")}
+    return {key: _put_in_place(value, defs) for key, value in (known | schema).items() if key not in ("$ref", "$defs")}
 
 
 def errors_in_text(err: str) -> str:

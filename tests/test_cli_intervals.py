@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from mrl_cli.reductions.keys import FEW_KEYS
+from tests.each import each
 from tests.running import Mrl
 
 if TYPE_CHECKING:
@@ -54,8 +56,12 @@ def test_groups_have_intervals_of_their_own(mrl: Mrl) -> None:
     assert [group["standard_error"] for group in plain["groups"]] == [0.0, 1.0]  # losses 0, 0 and 2, 4
 
 
-def test_clusters_of_a_group_are_those_of_its_pairs_alone(mrl: Mrl, tmp_path: Path) -> None:
+@each("few", [FEW_KEYS, 20])  # keys of groups and clusters are more than that, those of groups fewer
+def test_clusters_of_a_group_are_those_of_its_pairs_alone(
+    mrl: Mrl, tmp_path: Path, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In whatever order rows come, and where a cluster is of several groups."""
+    monkeypatch.setattr("mrl_cli.reductions.keys.FEW_KEYS", few)
     random = np.random.default_rng(8)
     keys = [random.choice(names, 60) for names in (["b", "10", "9", "a"], ["u", "v"], ["c3", "c1", "c20", "c2", "x"])]
     rows = [f"{x1:.3f},{x2:.3f},1,{g},{h},{c}" for x1, x2, g, h, c in zip(*random.random((2, 60)), *keys, strict=True)]

@@ -58,6 +58,7 @@ def _margin(ran: Ran) -> float:
         ({"pyproject.toml": "[tool]\nmrl.margin = 0.5"}, 0.5),
         ({"pyproject.toml": "tool = {mrl = {margin = 0.5}}"}, 0.5),
         ({"pyproject.toml": "'tool' = {x = 1, mrl = {margin = 0.5}}"}, 0.5),
+        ({"pyproject.toml": '["to\\u006fl"."\\U0000006drl"]\nmargin = 0.5'}, 0.5),
         ({"pyproject.toml": "[tool.x]\na = 1\n[project.scripts]\nmrl = 'x'"}, 0.0),
         ({"mrl.toml": "margin = 0.5", "../mrl.toml": "margin = 2"}, 0.5),
         ({"mrl.toml": "margin = 2\n[compute]\nmargin = 0.5"}, 0.5),

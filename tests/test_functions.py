@@ -151,6 +151,12 @@ def in_place(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
     return np.maximum(0, margin - y * x1)
 
 
+def as_other_numbers(x1: Any, x2: Values, y: Values, margin: float = 0.0) -> Any:
+    losses = hinge(x1, x2, y, margin).mean()
+    x1.dtype = np.int64  # of the same bytes
+    return losses
+
+
 def in_float(dtype: Any) -> Any:
     """Return the losses of scores in a narrow float, margins in it too, as its own arrays."""
     return lambda x1, x2, y, margin: hinge(x1.astype(dtype), x2.astype(dtype), y.astype(dtype), margin)
@@ -248,6 +254,7 @@ PLANTED: dict[str, tuple[Any, str]] = {
         "every loss is 0.5 times the right one",
     ),
     "in place": (in_place, "it changes its inputs: x1"),
+    "as other numbers": (as_other_numbers, "it changes its inputs: x1"),
 }
 
 

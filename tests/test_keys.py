@@ -51,6 +51,13 @@ def test_keys_of_integers_alone_stay_integers(few: int, monkeypatch: pytest.Monk
     assert (places.tolist(), keys.to_pylist()) == ([0, 1, 1, 2, 2, 3], ["3", "-1", "2", "a"])
 
 
+@each("few", [FEW_KEYS, -1])
+def test_a_dotless_i_makes_no_number(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mrl_cli.reductions.keys.FEW_KEYS", few)
+    texts = ["a", "\u0131nf", "inf", "1", "\u0130nf", "-Inf\u0131nity"]
+    assert order_of([pa.array(texts)], len(texts)).tolist() == [3, 2, 5, 0, 4, 1]
+
+
 @each("is_text", [False, True])
 def test_many_numbers_are_put_in_order_by_value(is_text: bool) -> None:
     numbers = np.random.default_rng(0).permutation(FEW_KEYS + 7)

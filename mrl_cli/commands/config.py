@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
 _PROJECT = "pyproject.toml"
-# Of a table tool.mrl there is one of these, however it is written.
-_MAY_HAVE_TABLE = re.compile(rb"""\btool\b["']?\s*(?:[\]=]|\.\s*["']?mrl\b)""")
+# Of a table tool.mrl there is one of these, however it is written: with escapes too.
+_MAY_HAVE_TABLE = re.compile(rb"""\btool\b["']?\s*(?:[\]=]|\.\s*["']?mrl\b)|\\[uU]""")
 _NAMES_TABLE = re.compile(rb"""\btool\s*\.\s*mrl\b""")
 _HEADING = "write a line [tool.mrl], and below it settings such as margin = 0.5"
 _UNSET_HINT = f"--config {os.devnull} reads none"
@@ -82,7 +82,7 @@ def _table(path: str, shown: str, *, is_named: bool) -> dict[str, Any] | None:
 
     try:
         table: Any = tomllib.loads(data.decode("utf-8-sig"))  # Windows editors put a BOM first
-    except ValueError as error:  # a text that is not TOML, or not UTF-8
+    except (ValueError, RecursionError) as error:  # a text that is not TOML, not UTF-8, or deep beyond measure
         if is_project and not is_named and not _NAMES_TABLE.search(data):
             return None
         raise UsageError(f"{shown} is not TOML: {harmless(error, 200)}", hint=hint) from None

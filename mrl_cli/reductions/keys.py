@@ -27,7 +27,7 @@ MOST_GAPS = 8  # integers not there for one that is: so many a table of them may
 MOST_BYTES = 2**31 - 1  # of texts in an Arrow array
 FEWER_GROUPS = "group by a column with fewer values"
 _NUMBER = r"[+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?)"
-_IS_NUMBER = re.compile(_NUMBER, re.IGNORECASE)
+_IS_NUMBER = re.compile(_NUMBER, re.IGNORECASE | re.ASCII)  # else a dotless i is an i
 _PLAIN_NUMBER = r"\A-?[0-9]{1,15}(?:\.[0-9]{1,20})?\z"  # a double holds its integer; any two compare as doubles
 
 _NONE = np.zeros(0, np.int64)

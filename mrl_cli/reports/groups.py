@@ -107,10 +107,12 @@ def _by_group(
             ledger
         ) if plan.has_clusters else None
     clusters, order, parts = _clusters_of(ledger), ledger.order, range(len(ledger.block.keys) - 1)
-    edges = np.flatnonzero(np.diff(ledger.places_in_regrouped(parts)[order])) + 1
+    groups, codes = ledger.regrouped(parts), ledger.places_in_regrouped(parts)[order]
+    sizes = np.bincount(codes)[groups.order]
+    by_group = np.split(order[np.argsort(np.argsort(groups.order)[codes], kind="stable")], np.cumsum(sizes)[:-1])
     reports = [
         group_report(key, Facts(of, plan, clusters.taken(here), sections=sections.get(key)), figures)
-        for (key, of), here in zip(ledger.regrouped(parts).totals(), np.split(order, edges), strict=True)
+        for (key, of), here in zip(groups.totals(), by_group, strict=True)
     ]
     whole = ledger.places_in_regrouped([-1])[order]
     as_met = np.sort(np.unique(whole, return_index=True)[1])  # a cluster is of the first group that has it

@@ -48,9 +48,10 @@ def returned(result: Any) -> Returned:
     return Returned(array.astype(np.float64), array.dtype.name)
 
 
-def contents_of(array: Any) -> bytes:
-    """Return the numbers that an array, or a tensor, holds now."""
-    return (array if isinstance(array, np.ndarray) else returned(array).values).tobytes()
+def contents_of(array: Any) -> tuple[str, bytes]:
+    """Return the numbers that an array, or a tensor, holds now, to be compared: its dtype and its bytes."""
+    values = array if isinstance(array, np.ndarray) else returned(array).values
+    return values.dtype.str, values.tobytes()
 
 
 def _described(result: Any) -> str:
