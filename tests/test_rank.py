@@ -155,12 +155,13 @@ def test_any_cut_and_any_jobs_give_the_same_bytes(mrl: Mrl, monkeypatch: pytest.
     options = ["--weight", "w", "--margin", "0.1"]
     expected = [mrl("rank", "lists.csv", *options).out, mrl("rank", "lists.csv", *options, "--per-query").out]
     expected.append(mrl("pairs", "lists.csv", *options[:2]).out)
-    for block_bytes, jobs in ((64, "3"), (200, "1"), (200, "3"), (1000, "3")):
+    for block_bytes in (64, 200, 1000):
         monkeypatch.setattr("mrl_cli.inputs.text.BLOCK_BYTES", block_bytes)
-        more = [*options, "--jobs", jobs]
-        assert mrl("rank", "lists.csv", *more).out == expected[0]
-        assert mrl("rank", "lists.csv", *more, "--per-query").out == expected[1]
-        assert mrl("pairs", "lists.csv", *options[:2], "--jobs", jobs).out == expected[2]
+        for jobs in ("1", "3"):
+            more = [*options, "--jobs", jobs]
+            assert mrl("rank", "lists.csv", *more).out == expected[0]
+            assert mrl("rank", "lists.csv", *more, "--per-query").out == expected[1]
+            assert mrl("pairs", "lists.csv", *options[:2], "--jobs", jobs).out == expected[2]
 
 
 def scattered(path: Path) -> Path:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mrl_cli import render
 from mrl_cli.commands.options import Options, is_given, refuse_if
 from mrl_cli.commands.saying import require_stdout
 from mrl_cli.errors import UsageError
-from mrl_cli.render import first_suffixes, format_of
+from mrl_cli.render import first_suffixes, format_of, load
 from mrl_cli.words import either, harmless, without_secrets
 
 if TYPE_CHECKING:
@@ -91,7 +90,7 @@ def prepare(options: Options, written: str, *, draws: bool) -> None:
 
         terminal.prepare()
     if not options.writes_rows and not options.raw:
-        render.prepare(written)
+        load(written)
     if draws:
         from mrl_cli.render import plots  # noqa: F401
         from mrl_cli.reports import pictures

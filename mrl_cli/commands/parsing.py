@@ -156,17 +156,18 @@ class Option(HelpOption):
 def _has_variables(ctx: click.Context) -> bool:
     """Return whether any variable of the environment may be that of an option."""
     if _VARIABLES not in ctx.meta:
-        ctx.meta[_VARIABLES] = _are_variables()
+        ctx.meta[_VARIABLES] = bool(_variables())
     return bool(ctx.meta[_VARIABLES])
 
 
-def _are_variables() -> bool:
-    return any(name.startswith(f"{PREFIX}_") and name not in _NO_OPTIONS for name in os.environ)
+def _variables() -> list[str]:
+    """Return the variables of the environment that may be those of options."""
+    return [name for name in os.environ if name.startswith(f"{PREFIX}_") and name not in _NO_OPTIONS]
 
 
 def has_settings() -> bool:
     """Return whether options may have values that are not on the command line, if no file is named there."""
-    return _are_variables() or any(True for _ in _files_above())
+    return bool(_variables()) or any(True for _ in _files_above())
 
 
 def place_of(option: click.Parameter, ctx: click.Context) -> str | None:
@@ -227,7 +228,7 @@ def _settings_elsewhere(ctx: click.Context) -> list[str]:
 
 def _notes_on_variables(ctx: click.Context) -> Iterable[str]:
     """Return notes on variables of the environment that are called almost as those of options."""
-    found = [name for name in os.environ if name.startswith(f"{PREFIX}_") and name not in _NO_OPTIONS]
+    found = _variables()
     known = {
         f"{prefix}_{option.name}".upper()
         for option in ctx.command.params

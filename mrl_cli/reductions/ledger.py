@@ -368,14 +368,17 @@ class Ledger:
         ours = self.block
         whole = Ledger(self._states)
         if len(self):
-            parts = [ours.keys[place] for place in places]
-            whole._whole = ours.regrouped(*unified([parts], [len(self)]))
+            whole._whole = ours.regrouped(*self._unified(places))
             whole._places = Places(whole._whole.keys, whole._whole.size)
         return whole
 
     def places_in_regrouped(self, places: Sequence[int]) -> NDArray[np.int64]:
         """Return where each key, of which these are parts, is in the ledger by these parts."""
-        return unified([[self.block.keys[place] for place in places]], [len(self)])[0]
+        return self._unified(places)[0]
+
+    def _unified(self, places: Sequence[int]) -> tuple[NDArray[np.int64], list[pa.Array]]:
+        keys = self.block.keys
+        return unified([[keys[place] for place in places]], [len(self)])
 
     def range_at(self, place: int) -> tuple[float, float]:
         """Return the least and the greatest loss of the key at a place."""

@@ -65,7 +65,7 @@ def rendered(report: Report, output_format: str, screen: Screen | None = None) -
     return [text] if isinstance(text, str) else text
 
 
-def prepare(output_format: str) -> None:
+def load(output_format: str) -> None:
     """Load what renders a report in a format, while pairs are measured."""
     if output_format in format_names(with_annotations=True):
         _module(output_format)
