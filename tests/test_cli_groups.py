@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from mrl_cli.reductions.histogram import HistogramReduction
 from tests.each import each
 from tests.running import Mrl, Ran
 
@@ -45,6 +46,22 @@ def test_groups_have_the_figures_of_the_whole(mrl: Mrl) -> None:
     figures = set(record["groups"][0]) - {"group", "not_finite"}
     assert figures <= set(alone)
     assert {"value", "pairs", "sum", "mean", "accuracy", "accuracy_weighted", "weight", "inside_margin"} <= figures
+
+
+def test_rows_of_groups_take_no_histogram_of_all_pairs(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    groups = "compute", "queries.csv", "--group-by", "query"
+    picture = "--save-plot", "differences.svg"
+    asking = [("-f", "json"), ("-f", "tsv", "--fail-if", "difference_quantiles.p50>9"), ("-f", "tsv", *picture)]
+    assert all(mrl(*groups, *options).code == 0 for options in asking)  # for the quantiles of all, or their picture
+    written = {name: mrl(*groups, "-f", name).out for name in ("csv", "tsv", "jsonl")}
+
+    def refused(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(HistogramReduction, "add", refused)
+    for name, text in written.items():
+        assert mrl(*groups, "-f", name).out == text
+    assert all(mrl(*groups, *options).code == 70 for options in asking[:2])
 
 
 def test_groups_of_floats_are_in_one_order_in_every_format(mrl: Mrl, tmp_path: Path) -> None:

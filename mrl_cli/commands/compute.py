@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from mrl_cli.reports.plots import Plot
     from mrl_cli.reports.validate import Validation
 
+_WITHOUT_TOTAL = ("csv", "tsv", "jsonl")  # what reports are written in as rows of groups, where there are groups
+
 
 class Compute(Run):
     """Compute the loss of the pairs in INPUT files, with counts and ranking statistics.
@@ -82,6 +84,9 @@ class Compute(Run):
             hint = "add --reduction none for the loss of each pair, or write the figures to a .json or .csv file"
             refuse_if(self.written == "parquet", "Parquet output goes with --reduction none", hint)
             self._check_picture()
+            has_rows = self.written in _WITHOUT_TOTAL and self.plan.has_groups
+            asks_for_total = self.fail_if or self.calibration or self.save_plot
+            self.plan = self.plan.changed(has_total=not has_rows or bool(asks_for_total))
             return
         message = "--strength weight goes with --reduction mean or sum, not with one line per pair"
         refuse_if(self.strength == "weight", message)

@@ -251,7 +251,8 @@ class Reporting:
     """What is reported. `confidence` is that of intervals, None for none; `preset` names where columns and labels come
     from, `scores` the file of scores that x1 and x2 point at, or that has one for each row; `group_sizes` and `qrels`
     are files beside rows of lists. `describes`: scores and differences are reported too; `calibration`: and how well
-    the probabilities of Bradley-Terry agree with how often pairs are right.
+    the probabilities of Bradley-Terry agree with how often pairs are right. `has_total` is false where rows of groups
+    are all that is written.
     """
 
     reduction: ReductionName = "mean"
@@ -262,3 +263,4 @@ class Reporting:
     qrels: str | None = None
     describes: bool = False
     calibration: bool = False
+    has_total: bool = True

@@ -107,6 +107,11 @@ class Plan:
         return bool(self.groups)
 
     @property
+    def has_quantiles(self) -> bool:
+        """Whether the quantiles of d are reported: those of all pairs together."""
+        return self.reporting.describes and self.reporting.has_total and not self.has_lists
+
+    @property
     def has_sections(self) -> bool:
         """Whether sections of a benchmark are reported."""
         return self.columns.name_of("subset") is not None

@@ -258,7 +258,7 @@ def compute_reductions(plan: Plan, *, draws: bool = False) -> list[Reduction[Any
     """
     squares = plan.reporting.confidence is not None and not plan.has_clusters
     of_pairs = {"squares": squares, "describes": plan.reporting.describes}
-    reductions: list[Reduction[Any, Any]] = [HistogramReduction()] if plan.reporting.describes else []
+    reductions: list[Reduction[Any, Any]] = [HistogramReduction()] if plan.has_quantiles else []
     if plan.reporting.calibration or draws:
         from mrl_cli.reductions.cellsums import CellSumsReduction  # few runs report it
         from mrl_cli.statistics.calibration import KNOTS
@@ -288,7 +288,7 @@ def totals_and_ledger(folded: Any, plan: Plan) -> tuple[Totals, Ledger | None]:
 def report_of(folded: Any, plan: Plan, *, inputs: Sequence[str] = (), cautions: Sequence[str] = ()) -> ComputeReport:
     """Return the report of a look and `compute_reductions` folded."""
     totals, ledger = totals_and_ledger(folded, plan)
-    histogram = folded.wholes[2] if plan.reporting.describes else None
+    histogram = folded.wholes[2] if plan.has_quantiles else None
     of_pairs = {"look": folded.wholes[0], "ledger": ledger, "histogram": histogram}
     return compute_report(folded.counts, totals, plan, inputs=inputs, cautions=cautions, **of_pairs)
 

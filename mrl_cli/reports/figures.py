@@ -263,7 +263,7 @@ def reported_figures(plan: Plan, *, of_groups: bool = False) -> list[Figure]:
         "": True,
         "reduced": plan.reporting.reduction != "none",
         "describes": describes,
-        "describes pairs": describes and not plan.has_lists,
+        "describes pairs": plan.has_quantiles,
         "describes_scores": describes and not plan.has_differences,
         "calibration": plan.reporting.calibration,
         "lists": plan.has_lists,
