@@ -79,14 +79,29 @@ def _defaults_of(kind: Any) -> tuple[dict[str, Any], dict[str, Callable[[], Any]
     return {name: field.default for name, field in fields if field.default is not MISSING}, made
 
 
+@cache
+def _needed_of(kind: Any) -> tuple[int, tuple[Any, ...]]:
+    """Return how many fields must be given for the others to have the defaults that follow: more than there are, where
+    they cannot all be given in order.
+    """
+    defaults, made = _defaults_of(kind)
+    names, fields = kind.__match_args__, kind.__dataclass_fields__
+    if len(names) < len(fields):
+        return len(fields), ()
+    last = () if made else tuple(defaults.values())
+    return len(names) - len(last), last
+
+
 def _init(self: Any, /, *args: Any, **given: Any) -> None:
     """Set every field: as given, in order or by name, else its default."""
     kind = type(self)
-    fields = kind.__dataclass_fields__
-    if len(args) == len(fields) == len(kind.__match_args__) and not given:
-        for name, value in zip(fields, args, strict=True):
+    needed, last = _needed_of(kind)  # type: ignore[arg-type]  # of a class, which has a hash
+    names = kind.__match_args__
+    if not given and needed <= len(args) <= len(names):
+        for name, value in zip(names, (*args, *last[len(args) - needed :]), strict=True):
             _set(self, name, value)
         return
+    fields = kind.__dataclass_fields__
     defaults, made = _defaults_of(kind)  # type: ignore[arg-type]  # of a class, which has a hash
     values = defaults | dict(zip(kind.__match_args__, args, strict=False)) | given
     for name in made:

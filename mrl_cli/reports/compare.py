@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -99,9 +99,13 @@ class ComparisonReport(Report):
             return super().cells()
         keys = (key for key in (*COMPARED_SETTINGS, "confidence") if key != "group_by" and self.figure(key) is not None)
         settings = flat({key: self.figure(key) for key in keys})
-        rows = [self._named(group, self.in_order(settings | flat(group.record()))) for group in self.groups]
-        names = dict.fromkeys(name for row in rows for name in row)
-        return list(names), ([row.get(name) for name in names] for row in rows)
+        rows = [flat(group.record()) for group in self.groups]
+        names = self.in_order(dict.fromkeys(chain(settings, *rows)))
+        names.pop("group", None)
+        named = group_names(self.group_by, names)
+        return [*named, *names], (
+            (*group.group, *map((settings | row).get, names)) for group, row in zip(self.groups, rows, strict=True)
+        )
 
     def _named(self, group: GroupComparison, row: dict[str, Any]) -> dict[str, Any]:
         """Return the row of a group with its key first, by the names of the columns grouped by."""
@@ -284,7 +288,8 @@ class _Figured:
     def _bootstrap(self, sums: NDArray[np.float64]) -> dict[str, Any]:
         """Return the bounds of both differences by resampling."""
         bounds = bootstrap_bounds(sums, samples=self._samples, seed=self._seed, confidence=self.confidence)
-        return {"samples": self._samples, "seed": self._seed, **dict(zip(_GAPS, map(asdict, bounds), strict=True))}
+        by_name = {name: of._asdict() for name, of in zip(_GAPS, bounds, strict=True)}
+        return {"samples": self._samples, "seed": self._seed, **by_name}
 
 
 def _intervals(
@@ -305,7 +310,7 @@ def _intervals(
     mean = exact_mean(a - b, pairs)
     shift = mean - difference.mean
     moved = {"mean": mean, "low": difference.low + shift, "high": difference.high + shift}
-    return asdict(difference) | moved, asdict(accuracy)
+    return difference._asdict() | moved, accuracy._asdict()
 
 
 def _clusters_by_group(ledger: Ledger) -> dict[Key, ClusterSums]:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mrl_cli.exact import magnitude
-from mrl_cli.records import light_dataclass
+from mrl_cli.records import NamedTuple
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,8 +33,7 @@ DRAWN_AT_ONCE = 1 << 20  # numbers: enough to be quick, and 8 MB
 _LARGE = 960  # the exponent from which on GROUPS numbers may add up to more than a double holds
 
 
-@light_dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(NamedTuple):
     """The low and high end of a bootstrap interval; NaN where there is nothing to draw."""
 
     low: float

@@ -15,7 +15,6 @@ by whether their own bars overlap.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -23,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mrl_cli.exact import UNIT_EXPONENT, ExactSum, are_ordinary_factors, magnitude, products
-from mrl_cli.records import light_dataclass
+from mrl_cli.records import NamedTuple
 from mrl_cli.statistics.moments import exact_mean, standard_deviation
 
 if TYPE_CHECKING:
@@ -35,8 +34,7 @@ LARGEST_COUNTED_TRIALS = 2000  # up to here McNemar's p is a ratio of integers
 SMALLEST_STIRLING = 16  # from here on Stirling's series gives a log-factorial to the last bits
 
 
-@light_dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(NamedTuple):
     """A mean or a proportion, its standard error, and the interval around it; NaN where the data say nothing."""
 
     mean: float
@@ -115,7 +113,7 @@ def mean_interval(pairs: int, total: ExactSum, squares: ExactSum, confidence: fl
     """
     mean, error = exact_mean(total, pairs), standard_deviation(pairs, total, squares, of_mean=True)
     if math.isnan(error):
-        return replace(UNDEFINED, mean=mean)
+        return UNDEFINED._replace(mean=mean)
     return _around(mean, error, t_quantile(confidence, pairs - 1))
 
 
@@ -135,7 +133,7 @@ def clustered_mean_interval(sums: Doubles, counts: Wholes, confidence: float) ->
     clusters, pairs = counts.size, int(counts.sum())
     mean = exact_mean(ExactSum.of(sums), pairs)
     if clusters < 2 or not math.isfinite(mean):
-        return replace(UNDEFINED, mean=mean)
+        return UNDEFINED._replace(mean=mean)
     # Scaled by a power of two where squares may leave the doubles.
     exponent = 0 if are_ordinary_factors(sums).all() else math.frexp(magnitude(sums))[1]
     scaled = np.ldexp(sums, -exponent)
@@ -226,7 +224,7 @@ def clustered_wilson_interval(successes: Wholes, counts: Wholes, confidence: flo
         # The quantile for few clusters, for a normal one would claim too much.
         widening = t_quantile(confidence, clustered_freedom(counts)) / normal_quantile(confidence)
         trials = min(pairs, share * (1 - share) / error**2) / widening**2
-    return replace(wilson_interval(share * trials, trials, confidence), mean=share, standard_error=error)
+    return wilson_interval(share * trials, trials, confidence)._replace(mean=share, standard_error=error)
 
 
 def paired_share_interval(both: float, only_a: float, only_b: float, neither: float, confidence: float) -> Interval:
@@ -273,10 +271,10 @@ def clustered_share_interval(
     if clustered.standard_error == 0:
         both, only_a, only_b, neither = (count * counts.size / int(counts.sum()) for count in table)
         bounds = paired_share_interval(both, only_a, only_b, neither, confidence)
-        return replace(bounds, mean=clustered.mean, standard_error=0.0)
+        return bounds._replace(mean=clustered.mean, standard_error=0.0)
     # Not min and max: those would turn an undefined bound into one.
     low, high = np.clip((clustered.low, clustered.high), -1, 1).tolist()
-    return replace(clustered, low=low, high=high)
+    return clustered._replace(low=low, high=high)
 
 
 def _joined(first: float, second: float, correlation: float) -> float:
