@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from mrl_cli.exact.sums import ProductAccumulator
 from mrl_cli.reductions.histogram import HistogramReduction
 from tests.each import each
 from tests.running import Mrl, Ran
@@ -62,6 +63,23 @@ def test_rows_of_groups_take_no_histogram_of_all_pairs(mrl: Mrl, monkeypatch: py
     for name, text in written.items():
         assert mrl(*groups, "-f", name).out == text
     assert all(mrl(*groups, *options).code == 70 for options in asking[:2])
+
+
+def test_a_bare_number_takes_no_weights_of_correct_pairs(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    weighted = "compute", "queries.csv", "--margin", "1", "--weight", "m", "--raw"
+    add, masked = ProductAccumulator.add, list[int]()
+
+    def noted(self: Any, left: Any, right: Any, masks: Any, **ranges: Any) -> None:
+        masked.append(len(masks))
+        add(self, left, right, masks, **ranges)
+
+    monkeypatch.setattr(ProductAccumulator, "add", noted)
+    value = "0.6333333333333333\n"  # (1 * 0.7 + 2 * 0.6) / 3; the first pair weighs nothing
+    for options, most in (((), 1), (("--fail-if", "accuracy_weighted<1"), 2), (("--validate",), 2)):
+        masked.clear()
+        assert (mrl(*weighted, *options).out, max(masked)) == (value, most)
+    assert mrl(*weighted, "--fail-if", "accuracy_weighted<1").code == 0
+    assert mrl(*weighted, "--fail-if", "accuracy_weighted==1").code == 1
 
 
 def test_groups_of_floats_are_in_one_order_in_every_format(mrl: Mrl, tmp_path: Path) -> None:

@@ -67,8 +67,9 @@ class Compute(Run):
 
     def planned(self) -> Plan:
         """Return the plan that the options say; a bare number or a row for each pair needs no description."""
-        is_bare = self.writes_rows or (self.raw and not self.fail_if)
-        return super().planned().changed(describes=not is_bare)
+        is_bare = self.raw and not self.fail_if
+        plan = super().planned().changed(describes=not (is_bare or self.writes_rows))
+        return plan.changed(is_bare=is_bare and not self.validate)
 
     def without_effect(self) -> Iterator[tuple[str, object, str]]:
         """Yield as every run, and what one line per pair leaves unsaid."""

@@ -252,7 +252,7 @@ class Reporting:
     from, `scores` the file of scores that x1 and x2 point at, or that has one for each row; `group_sizes` and `qrels`
     are files beside rows of lists. `describes`: scores and differences are reported too; `calibration`: and how well
     the probabilities of Bradley-Terry agree with how often pairs are right. `has_total` is false where rows of groups
-    are all that is written.
+    are all that is written, and a report `is_bare` of which the reduced loss is.
     """
 
     reduction: ReductionName = "mean"
@@ -264,3 +264,4 @@ class Reporting:
     describes: bool = False
     calibration: bool = False
     has_total: bool = True
+    is_bare: bool = False

@@ -100,8 +100,9 @@ class TotalsReduction(Reduction[Totals, Totals]):
         losses = ExactAccumulator()
         marks = [] if is_weighted else [None]  # with the squares of losses comes the sum of all
         square = ProductAccumulator(len(marks)) if self._squares and not follows else None
+        of_correct = not measured.plan.reporting.is_bare
         # Of w*l, of w, and of w where the pair is correct.
-        weighted = ProductAccumulator(masks=2)
+        weighted = ProductAccumulator(masks=1 + of_correct)
         described = _DescribedSums(self._has_differences, follows, self._squares) if self.needs else None
         correct = wrong = active = inside = 0
         low, high = math.inf, -math.inf
@@ -114,15 +115,17 @@ class TotalsReduction(Reduction[Totals, Totals]):
             low, high = float(np.minimum(low, lowest)), float(np.maximum(high, highest))
             if block.weight is not None:
                 weights = float(block.weight.min()), float(block.weight.max())
-                weighted.add(block.weight, block.losses, (None, block.is_correct), ranges=(weights, block.range))
+                masks = (None, block.is_correct) if of_correct else (None,)
+                weighted.add(block.weight, block.losses, masks, ranges=(weights, block.range))
             elif square is None and not follows:
                 losses.add(block.losses, lowest=lowest, highest=highest)
             if square is not None:
                 square.add(block.losses, block.losses, marks, ranges=(block.range, block.range))
             if described is not None:
                 described.add(block)
-        sums = weighted.totals if is_weighted else [None if follows else losses.total, None, None]
-        known = {} if described is None else described.totals()
+        sums = weighted.totals if is_weighted else [] if follows else [losses.total]
+        known: dict[str, Any] = dict(zip(("loss_sum", "weight_sum", "correct_weight_sum"), sums, strict=False))
+        known |= {} if described is None else described.totals()
         if square is not None:
             known |= zip(("square_sum", "loss_sum"), square.totals, strict=False)
         return state + Totals(
@@ -133,9 +136,7 @@ class TotalsReduction(Reduction[Totals, Totals]):
             wrong=wrong,
             active=active,
             inside_margin=inside,
-            weight_sum=sums[1],
-            correct_weight_sum=sums[2],
-            **{"loss_sum": sums[0], **known},
+            **known,
         )
 
 

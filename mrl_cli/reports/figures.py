@@ -272,7 +272,7 @@ def reported_figures(plan: Plan, *, of_groups: bool = False) -> list[Figure]:
         "pairwise": is_pairwise,
         "listwise": not is_pairwise,
         "weights": plan.has_weights,
-        "weights of pairs": plan.has_weights and is_pairwise,
+        "weights of pairs": plan.has_weights and is_pairwise and not plan.reporting.is_bare,
         "weighted": plan.has_own_weights,
         "margin of pairs": not plan.has_lists and LOSSES[plan.loss.name].has_margin,
         "sections": has_sections or (plan.benchmark is not None and not of_groups),
