@@ -36,6 +36,16 @@ _RIGHT = 2
 _SIDES = np.array(
     [{TIE: 1, INSIDE: _RIGHT, BEYOND: _RIGHT}.get(state % ACTIVE, 0) for state in range(STATES)], np.uint8
 )
+_SIDE_A, _SIDE_B, _ORDER = np.indices(_TABLE).reshape(3, _STATES)
+# What is counted of a state: each side under a and under b, right under both, and each order of the losses.
+_COUNTED = np.stack(
+    [
+        *(side == value for side in (_SIDE_A, _SIDE_B) for value in range(3)),
+        (_SIDE_A == _RIGHT) & (_SIDE_B == _RIGHT),
+        *(value == _ORDER for value in range(3)),
+    ],
+    axis=1,
+).astype(np.int64)
 _OUTCOMES = 3  # only b is right (0), both or neither (1), only a (2)
 
 
@@ -62,14 +72,11 @@ class Contrast:
     @classmethod
     def of(cls, counts: NDArray[np.int64], sums: dict[str, ExactSum]) -> Contrast:
         """Return the contrast of the counts by state and the sums that a ledger holds of a key."""
-        table = counts.reshape(_TABLE)
-        sides = (table.sum(axis=(1, 2)), table.sum(axis=(0, 2)))
+        *sides, both, wins, ties, losses = (counts @ _COUNTED).tolist()
         a, b = (
-            Totals(loss_sum=sums[name], wrong=int(wrong), ties=int(ties), correct=int(correct))
-            for name, (wrong, ties, correct) in zip("ab", sides, strict=True)
+            Totals(loss_sum=sums[name], wrong=wrong, ties=ties_of, correct=correct)
+            for name, (wrong, ties_of, correct) in zip("ab", (sides[:3], sides[3:]), strict=True)
         )
-        both = int(table[_RIGHT, _RIGHT].sum())
-        wins, ties, losses, _ = map(int, table.sum(axis=(0, 1)))
         return cls(
             a,
             b,

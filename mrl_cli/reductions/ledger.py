@@ -417,5 +417,7 @@ class Ledger:
     def entries(self) -> Iterator[tuple[Key, int, NDArray[np.int64], dict[str, ExactSum]]]:
         """Yield every key with its place, its counts, shape (states,), and its sums, in the order of `totals`."""
         whole, keys = self.block, self.keys
-        for place in order_of(whole.keys, len(keys)).tolist():
-            yield keys[place], place, whole.counts[place], {name: sums.at(place) for name, sums in whole.sums.items()}
+        order = order_of(whole.keys, len(keys))
+        columns = [sums.each(order, len(keys)) for sums in whole.sums.values()]
+        for place, *sums in zip(order.tolist(), *columns, strict=True):
+            yield keys[place], place, whole.counts[place], dict(zip(whole.sums, sums, strict=True))

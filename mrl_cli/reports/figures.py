@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mrl_cli.reports.cells import Cell
 
 
+_NOTHING = ExactSum()
 QUANTILES = {"p05": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95}  # of d
 
 
@@ -58,9 +59,9 @@ class Facts:
     def __init__(self, totals: Totals, plan: Plan, clusters: Clusters | None = None, **of_run: Any) -> None:
         self.totals, self.plan, self.clusters = totals, plan, clusters
         vars(self).update(of_run)
-        loss, self.weight = totals.loss_sum or ExactSum(), totals.weight_sum or ExactSum()
+        loss, self.weight = totals.loss_sum or _NOTHING, totals.weight_sum or _NOTHING
         self.sum = float(loss)
-        self.correct_weight = totals.correct_weight_sum or ExactSum()
+        self.correct_weight = totals.correct_weight_sum or _NOTHING
         self.mean = loss.over(totals.pairs) if totals.weight_sum is None else loss / self.weight
         self.value = self.sum if plan.reporting.reduction == "sum" else self.mean
         if plan.reporting.confidence is not None:
@@ -91,7 +92,7 @@ class Facts:
 
     def mean_of(self, name: str) -> Any:
         """Return the mean of what totals describe by that name, unweighted and rounded once."""
-        return exact_mean(getattr(self.totals, f"{name}_sum") or ExactSum(), self.totals.pairs)
+        return exact_mean(getattr(self.totals, f"{name}_sum") or _NOTHING, self.totals.pairs)
 
     @property
     def zero_weight(self) -> int:
@@ -103,7 +104,7 @@ class Facts:
     def difference_sd(self) -> Any:
         """The standard deviation of d = y*(x1 - x2)."""
         totals = self.totals
-        sums = totals.difference_sum or ExactSum(), totals.difference_square_sum or ExactSum()
+        sums = totals.difference_sum or _NOTHING, totals.difference_square_sum or _NOTHING
         return standard_deviation(totals.pairs, *sums)
 
     @property
@@ -127,7 +128,7 @@ class Facts:
             self.mean_interval = intervals.clustered_mean_interval(clusters.sums, clusters.pairs, confidence)
             self.accuracy_interval = intervals.clustered_wilson_interval(clusters.correct, clusters.pairs, confidence)
         else:
-            squares = totals.square_sum or ExactSum()
+            squares = totals.square_sum or _NOTHING
             self.mean_interval = intervals.mean_interval(totals.pairs, loss, squares, confidence)
             self.accuracy_interval = intervals.wilson_interval(totals.correct, totals.pairs, confidence)
 
