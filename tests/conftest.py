@@ -63,8 +63,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_finish() -> None:
-    """Have the collector of garbage pass over the thousands of tests and their modules from now on."""
+    """Have the collector of garbage pass over the thousands of tests and their modules from now on, and run seldom."""
     gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
     gc.enable()
 
 
