@@ -11,7 +11,7 @@ import pickle
 import re
 import shlex
 import sys
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -63,6 +63,7 @@ def _arrow(table: pa.Table) -> bytes:
     return sink.getvalue()
 
 
+@cache
 def _objects() -> dict[str, bytes]:
     table, small = _table(), _table(50)
     lists = "".join(f"{row % 2} qid:{row // 4} 1:0.5 # d{row}\n" for row in range(40))
@@ -94,16 +95,13 @@ def _objects() -> dict[str, bytes]:
     }
 
 
-OBJECTS = _objects()
-
-
 @pytest.fixture(scope="module")
 def moto() -> Iterator[str]:
     """Serve S3 with the objects in the bucket `data`, and in `open` a public one."""
     with s3_server() as (url, client):
         for bucket in ("data", "open"):
             client.create_bucket(Bucket=bucket)
-        for key, data in OBJECTS.items():
+        for key, data in _objects().items():
             client.put_object(Bucket="data", Key=key, Body=data)
         client.put_object(Bucket="open", Key="p.csv", Body=b"x1,x2,y\n1,3,1\n", ACL="public-read")
         yield url
@@ -147,7 +145,7 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Files]:
     monkeypatch.setenv(stores.SECONDS_VARIABLE, "2")
     _forget()
     with file_server() as served:
-        served.files = {f"/{quote(key)}": data for key, data in OBJECTS.items()}  # compared as they stand
+        served.files = {f"/{quote(key)}": data for key, data in _objects().items()}  # compared as they stand
         yield served
     _forget()
 
@@ -155,7 +153,7 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Files]:
 def _local(folder: Path, *keys: str) -> None:
     for key in keys:
         (folder / key).parent.mkdir(parents=True, exist_ok=True)
-        (folder / key).write_bytes(OBJECTS[key])
+        (folder / key).write_bytes(_objects()[key])
 
 
 # The same bytes as of local files.
@@ -184,7 +182,7 @@ CALLS = [
 
 def _call(line: str, place: str) -> list[str]:
     """Return the words of a line, of which the names of objects are put in a place."""
-    is_name = re.compile("|".join(map(re.escape, OBJECTS))).fullmatch
+    is_name = re.compile("|".join(map(re.escape, _objects()))).fullmatch
     words = shlex.split(line)
     return [f"{place}{word}" if is_name(word) or word.startswith("below") else word for word in words]
 
@@ -193,11 +191,11 @@ def _untimed(ran: Ran, place: str = "s3://data/") -> Ran:
     return Ran(ran.code, *(text.replace(place, "s3://data/") for text in ran[1:]))
 
 
-@pytest.mark.parametrize("line", mostly_slow(CALLS, quick=5))
+@pytest.mark.parametrize("line", mostly_slow(CALLS, quick=2))
 def test_objects_print_the_bytes_of_local_files(
     line: str, s3: Proxy, mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _local(tmp_path, *OBJECTS)
+    _local(tmp_path, *_objects())
     here, there = mrl(*_call(line, f"{tmp_path}/")), mrl(*_call(line, "s3://data/"))
     assert here.code == (3 if re.search("bad|wrong|torn", line) else 0)
     assert _untimed(there) == _untimed(here, f"{tmp_path}/")
@@ -215,7 +213,7 @@ def test_web_servers_with_and_without_ranges_give_the_same_number(
     there = mrl("compute", f"{web.url}/{key.replace(' ', '%20')}", "--raw")
     assert (there.code, there.out) == (0, mrl("compute", tmp_path / key, "--raw").out), there.err
     assert {bool(asked.tag) for asked in web.asked if asked.range} == {True}
-    whole = [asked for asked in web.asked if asked.sent > len(OBJECTS[key]) - 10]
+    whole = [asked for asked in web.asked if asked.sent > len(_objects()[key]) - 10]
     assert has_ranges is not bool([asked for asked in whole if not asked.range])
 
 
@@ -234,13 +232,13 @@ def test_server_without_ranges_that_cuts_is_an_error(web: Files, mrl: Mrl) -> No
 
 def test_three_columns_of_parquet_are_head_footer_and_their_ranges(s3: Proxy, mrl: Mrl) -> None:
     key = "pairs.parquet"
-    metadata = pq.read_metadata(io.BytesIO(OBJECTS[key]))
+    metadata = pq.read_metadata(io.BytesIO(_objects()[key]))
     chunks = [metadata.row_group(0).column(place) for place in range(metadata.num_columns)]
     wanted = sum(chunk.total_compressed_size for chunk in chunks if chunk.path_in_schema in ("x1", "x2", "y"))
     assert wanted > 10 * remote.ENDS_BYTES
     assert mrl("compute", f"s3://data/{key}").code == 0
     assert [asked.method for asked in s3.asked[:1]] == ["HEAD"]
-    size = len(OBJECTS[key])
+    size = len(_objects()[key])
     assert s3.asked[1].range == f"bytes={size - remote.ENDS_BYTES}-{size - 1}"
     assert len(s3.asked) == 4  # x1, and x2 with y, which stand side by side
     assert sum(asked.sent for asked in s3.asked) <= 1.1 * (wanted + remote.ENDS_BYTES)
@@ -254,8 +252,8 @@ def test_text_is_read_once_in_blocks(s3: Proxy, mrl: Mrl, monkeypatch: pytest.Mo
         s3.asked.clear()
         assert mrl("compute", f"s3://data/{key}", "--jobs", "2").code == 0
         assert s3.asked[0].method == "HEAD"
-        assert sum(asked.sent for asked in s3.asked) == len(OBJECTS[key])
-        assert len(s3.asked) == 3 + -(-(len(OBJECTS[key]) - remote.FIRST_BYTES) // (1 << 19))
+        assert sum(asked.sent for asked in s3.asked) == len(_objects()[key])
+        assert len(s3.asked) == 3 + -(-(len(_objects()[key]) - remote.FIRST_BYTES) // (1 << 19))
 
 
 def test_check_reads_the_head_alone(s3: Proxy, mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,7 +262,7 @@ def test_check_reads_the_head_alone(s3: Proxy, mrl: Mrl, monkeypatch: pytest.Mon
     monkeypatch.setattr("mrl_cli.inputs.text.BLOCK_BYTES", 300_000)
     assert mrl("check", "s3://data/pairs.csv").code == 0
     assert [asked.method for asked in s3.asked] == ["HEAD", "GET", "GET"]
-    assert sum(asked.sent for asked in s3.asked) == remote.FIRST_BYTES < len(OBJECTS["pairs.csv"]) // 2
+    assert sum(asked.sent for asked in s3.asked) == remote.FIRST_BYTES < len(_objects()["pairs.csv"]) // 2
 
 
 def test_objects_of_a_listing_are_not_looked_at_one_by_one(s3: Proxy, mrl: Mrl) -> None:
@@ -289,7 +287,7 @@ def test_range_of_many_pieces_is_read_whole_and_never_beyond(
 MEND = ["503", "429", "cut", "stall", "reset"]
 
 
-@pytest.mark.parametrize("action", mostly_slow(MEND, quick=3))
+@pytest.mark.parametrize("action", mostly_slow(MEND, quick=1))
 def test_faults_that_pass_change_no_byte(action: str, s3: Proxy, mrl: Mrl, tmp_path: Path) -> None:
     _local(tmp_path, "groups.parquet")
     s3.faults = [Fault("HEAD", "503", 0, 0), Fault("GET .*bytes=", action, 1, 2)]
@@ -343,7 +341,7 @@ def test_object_that_changes_between_two_ranges_is_named(web: Files, mrl: Mrl) -
 
 
 def test_wrong_range_is_refused(web: Files, mrl: Mrl) -> None:
-    body = OBJECTS["pairs.tsv"]
+    body = _objects()["pairs.tsv"]
     web.pages["/pairs.tsv"] = 206, body, {"Content-Range": f"bytes 1-{len(body)}/{len(body)}"}
     mrl("compute", f"{web.url}/pairs.tsv").must_fail(4, "/pairs.tsv: the server sent another range than was asked for")
 
@@ -407,7 +405,7 @@ def test_no_seconds_are_a_usage_error(mrl: Mrl, monkeypatch: pytest.MonkeyPatch)
 
 def test_names_with_every_sign_are_read(s3: Proxy, web: Files, mrl: Mrl) -> None:
     assert mrl("compute", "s3://data/a b+c%20ü.csv").code == 0
-    web.files["/a%20b+c%2520%C3%BC.csv"] = OBJECTS["a b+c%20ü.csv"]
+    web.files["/a%20b+c%2520%C3%BC.csv"] = _objects()["a b+c%20ü.csv"]
     assert mrl("compute", f"{web.url}/a%20b+c%2520%C3%BC.csv").code == 0
 
 
@@ -428,9 +426,9 @@ def test_object_pickles_to_url_size_and_tag(s3: Proxy) -> None:
     place.first(10)
     copy = pickle.loads(pickle.dumps(place))
     assert copy == place
-    assert copy.__reduce__() == (Remote, ("s3://data/pairs.csv", len(OBJECTS["pairs.csv"]), place.tag))
+    assert copy.__reduce__() == (Remote, ("s3://data/pairs.csv", len(_objects()["pairs.csv"]), place.tag))
     assert b"SECRET" not in pickle.dumps(place)
-    assert copy.read(5, 20) == OBJECTS["pairs.csv"][5:25]
+    assert copy.read(5, 20) == _objects()["pairs.csv"][5:25]
     with pytest.raises(MrlError, match="changed while it was read"):
         Remote(place.url, place.size_bytes, '"other"').read(0, 9)
 
@@ -525,7 +523,11 @@ def _written(s3: Proxy, key: str) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "line", ["pairs.tsv -o {}/out.json", "wide.csv --reduction none --keep-columns -o {}/out.jsonl"]
+    "line",
+    [
+        "pairs.tsv -o {}/out.json",
+        pytest.param("wide.csv --reduction none --keep-columns -o {}/out.jsonl", marks=pytest.mark.slow),
+    ],
 )
 def test_results_are_written_into_a_bucket(line: str, s3: Proxy, mrl: Mrl, tmp_path: Path) -> None:
     _local(tmp_path, "pairs.tsv")
@@ -557,14 +559,19 @@ def test_rejects_are_written_into_a_bucket_and_a_failed_run_writes_nothing(
 
 
 @pytest.mark.parametrize(
-    "line", ["pairs.csv -f csv", "groups.parquet -o {}/parts.parquet/", "quoted.csv --keep-columns"]
+    "line",
+    [
+        pytest.param("pairs.csv -f csv", marks=pytest.mark.slow),
+        pytest.param("groups.parquet -o {}/parts.parquet/", marks=pytest.mark.slow),
+        "quoted.csv --keep-columns",
+    ],
 )
 def test_parts_are_written_into_a_bucket(
     line: str, s3: Proxy, mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tasks, "LEAST_SPAN_BYTES", 600_000)
     monkeypatch.setenv(stores.SECONDS_VARIABLE, "60")
-    _local(tmp_path, *OBJECTS)
+    _local(tmp_path, *_objects())
     more = [] if "-o" in line else ["-o", "{}/parts/"]
     words = [*_call(f"compute {line}", f"{tmp_path}/"), *more, "--reduction", "none"]
     folder = words[words.index("-o") + 1].removeprefix("{}/").rstrip("/")
@@ -629,4 +636,4 @@ def test_check_lists_what_a_url_would_read(mrl: Mrl, s3: Proxy) -> None:
     entries = mrl("check", "s3://data/below/", "-f", "json").result["inputs"]
     listed = {name: size for entry in entries for name, size in zip(entry["files"], entry["bytes"], strict=True)}
     below = ("below/model=m/part-0.csv", "below/model=n/part-1.csv.gz")
-    assert listed == {f"s3://data/{name}": len(OBJECTS[name]) for name in below}
+    assert listed == {f"s3://data/{name}": len(_objects()[name]) for name in below}
