@@ -99,9 +99,14 @@ IN_EXPRESSIONS = re.compile("|".join({rf"\b{name.rpartition('.')[2]}\b" for name
 WITHIN = ("body", "orelse", "finalbody", "handlers", "cases")
 
 
+@cache
+def _tree(text: str) -> ast.Module:
+    return ast.parse(text)
+
+
 def _parsed(text: str) -> tuple[ast.Module, Nodes]:
     """Return the tree, and of its nodes those that a rule is about, each with whether it is there at run time."""
-    tree = ast.parse(text)
+    tree = _tree(text)
     fields = None if IN_EXPRESSIONS.search(text) else WITHIN
     kept: Nodes = []
     waiting: Nodes = [(tree, True)]
@@ -226,7 +231,7 @@ def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
 def _modules_imported(module: str, text: str) -> set[str]:
     """Return the modules that one imports, wherever in it and be it for types alone."""
     found = set()
-    for node in _statements(ast.parse(text).body):
+    for node in _statements(_tree(text).body):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("mrl_cli"):
             base = node.module.replace(".", "/").removeprefix("mrl_cli").removeprefix("/")
             names = [f"{base}/{alias.name}".lstrip("/") for alias in node.names]
