@@ -28,7 +28,7 @@ from mrl_cli.render import format_names
 from mrl_cli.statistics import calibration
 from mrl_cli.verify import Request, conformance, rows_in, verifier_of
 from mrl_cli.verify.validators import AGAINST, ulps_apart
-from tests.each import each
+from tests.each import each, mostly_slow
 from tests.loss_properties import settings
 from tests.running import Mrl, Ran, run_inside
 
@@ -60,7 +60,7 @@ def failed(ran: Ran) -> list[str]:
 # Right numbers pass.
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("dtype", mostly_slow(["float64", "float32"], quick=1))
 def test_real_pairs_pass_every_check_bit_for_bit(dtype: str, mrl: Mrl) -> None:
     record = result(
         mrl(SAMPLE, "--margin", "0.5", "--dtype", dtype, "--against", "loop", "--against", "exact", "-f", "json")
@@ -267,6 +267,7 @@ def test_the_right_numbers_of_a_user_pass(mrl: Mrl) -> None:
         ("2.3", "sum", 0),
         ("2.4", "sum", 1),
     ],
+    quick=4,
 )
 def test_an_expected_value_is_held_against_the_reduction(value: str, reduction: str, code: int, mrl: Mrl) -> None:
     ran = mrl("pairs.csv", "--margin", "0.5", "--expect", value, "--reduction", reduction, "-f", "json")
@@ -425,6 +426,7 @@ def test_calibration_is_checked_pair_by_pair(
             assert failing() == ["loop calibration"]
 
 
+@pytest.mark.slow
 def test_compute_gives_the_same_rows_and_numbers_with_and_without(
     compute: Mrl, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -452,14 +454,17 @@ def test_compute_fails_on_a_broken_core(reduction: str, compute: Mrl, monkeypatc
 # What it looks like.
 
 
-def test_every_output_format_holds_the_verdict(mrl: Mrl) -> None:
+def test_annotations_are_one_more_output_format() -> None:
     assert {*format_names(), "github"} == set(format_names(with_annotations=True))
-    for name in format_names(with_annotations=True):
-        good = mrl("pairs.csv", "--margin", "0.5", "--loss-column", "loss", "-f", name)
-        bad = mrl("wrong.csv", "--margin", "0.5", "--loss-column", "loss", "-f", name)
-        assert (good.code, bad.code) == (0, 1)
-        assert good.out != bad.out
-        assert "pass" in good.out
+
+
+@each("name", format_names(with_annotations=True), quick=4)
+def test_every_output_format_holds_the_verdict(name: str, mrl: Mrl) -> None:
+    good = mrl("pairs.csv", "--margin", "0.5", "--loss-column", "loss", "-f", name)
+    bad = mrl("wrong.csv", "--margin", "0.5", "--loss-column", "loss", "-f", name)
+    assert (good.code, bad.code) == (0, 1)
+    assert good.out != bad.out
+    assert "pass" in good.out
 
 
 def test_table_for_a_person(mrl: Mrl) -> None:
