@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 import mrl_cli
 from mrl_cli import MarginRankingLoss, margin_ranking_loss, margin_ranking_loss_grad
 from mrl_cli.model import PairReduction
-from tests.each import each
+from tests.each import each, mostly_slow
 
 Array = NDArray[Any]
 
@@ -254,7 +254,7 @@ def test_gradient_passes_at_the_kink_and_not_beyond() -> None:
     st.lists(st.tuples(*[st.integers(-64, 64)] * 2, st.sampled_from([-2, -1, -0.5, 0, 1, 3])), min_size=1, max_size=9)
 )
 @settings(deadline=None)
-@pytest.mark.parametrize("reduction", ["sum", "mean"])
+@pytest.mark.parametrize("reduction", mostly_slow(["sum", "mean"], quick=1))
 def test_gradients_are_those_of_finite_differences(reduction: PairReduction, rows: list[tuple[float, ...]]) -> None:
     x1, x2, y = np.array(rows, np.float64).T
     margin, step = 0.3, 2.0**-10  # y (x1 - x2) is a multiple of 1/2: the kink at 0.3 is never within a step

@@ -12,7 +12,7 @@ import pytest
 
 import mrl_cli
 from mrl_cli import evaluate, evaluate_lists
-from tests.each import each
+from tests.each import each, mostly_slow
 from tests.running import run_inside
 
 if TYPE_CHECKING:
@@ -37,13 +37,16 @@ def record_of(args: list[str], capfd: pytest.CaptureFixture[str]) -> dict[str, A
 
 @pytest.mark.parametrize(
     ("arguments", "options"),
-    [
-        ({"margin": 0.5}, ["--margin", "0.5"]),
-        ({"weight": "w", "reduction": "query-mean"}, ["--weight", "w", "--reduction", "query-mean"]),
-        ({"loss": "softmax", "target": "raw"}, ["--loss", "softmax", "--param", "target=raw"]),
-        ({"lambda_weight": "ndcg", "top": 2}, ["--lambda-weight", "ndcg", "--top", "2"]),
-        ({"labels": "rank", "confidence": 0.9}, ["--labels", "rank", "--confidence", "0.9"]),
-    ],
+    mostly_slow(
+        [
+            ({"margin": 0.5}, ["--margin", "0.5"]),
+            ({"weight": "w", "reduction": "query-mean"}, ["--weight", "w", "--reduction", "query-mean"]),
+            ({"loss": "softmax", "target": "raw"}, ["--loss", "softmax", "--param", "target=raw"]),
+            ({"lambda_weight": "ndcg", "top": 2}, ["--lambda-weight", "ndcg", "--top", "2"]),
+            ({"labels": "rank", "confidence": 0.9}, ["--labels", "rank", "--confidence", "0.9"]),
+        ],
+        quick=2,
+    ),
 )
 def test_frame_and_files_have_the_record_of_the_command(
     arguments: dict[str, Any], options: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]

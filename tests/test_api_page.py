@@ -22,9 +22,15 @@ from tests.test_page import HOSTILE, Page, drawn, write_csv
 @pytest.mark.parametrize(
     ("settings", "args"),
     [
-        ({"margin": 0.5, "group_by": "group"}, ["--margin", "0.5", "--group-by", "group"]),
+        pytest.param(
+            {"margin": 0.5, "group_by": "group"}, ["--margin", "0.5", "--group-by", "group"], marks=pytest.mark.slow
+        ),
         ({"x1_b": "x2", "x2_b": "x1", "worst": 0}, ["--x1-b", "x2", "--x2-b", "x1", "--worst", "0"]),
-        ({"weight": "w", "loss": "logistic", "title": "T"}, ["--weight", "w", "--loss", "logistic", "--title", "T"]),
+        pytest.param(
+            {"weight": "w", "loss": "logistic", "title": "T"},
+            ["--weight", "w", "--loss", "logistic", "--title", "T"],
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_page_is_that_of_the_command(settings: dict[str, Any], args: list[str], mrl: Mrl) -> None:
@@ -56,7 +62,7 @@ def test_arrays_and_tables_give_the_same_page() -> None:
     assert mrl_cli.report(pa.table(columns)).html == page
 
 
-@pytest.mark.parametrize("name", mostly_slow(HOSTILE, quick=2))
+@pytest.mark.parametrize("name", mostly_slow(HOSTILE, quick=1))
 def test_hostile_names_are_harmless(name: str) -> None:
     hostile = HOSTILE[name]
     columns = drawn(60)
@@ -130,11 +136,16 @@ def test_calibration_is_no_argument_and_jinja2_is_needed(monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("settings", "args"),
     [
-        (
+        pytest.param(
             {"query": "query", "margin": 0.5, "group_by": "topic", "worst": 3},
             ["--margin", "0.5", "--group-by", "topic", "--worst", "3"],
+            marks=pytest.mark.slow,
         ),
-        ({"top": 2, "lambda_weight": "ndcg", "title": "T"}, ["--top", "2", "--lambda-weight", "ndcg", "--title", "T"]),
+        pytest.param(
+            {"top": 2, "lambda_weight": "ndcg", "title": "T"},
+            ["--top", "2", "--lambda-weight", "ndcg", "--title", "T"],
+            marks=pytest.mark.slow,
+        ),
         ({"score": "score", "weight": "w", "worst": 0}, ["--weight", "w", "--worst", "0"]),
     ],
 )

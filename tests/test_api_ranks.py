@@ -73,6 +73,7 @@ def test_rank_loss_is_what_evaluate_lists_reports(loss: str, reduction: Any) -> 
     assert rank_loss(SCORE, LABEL, QUERY, **settings) == evaluate_lists(frame, **settings)["value"]
 
 
+@pytest.mark.slow
 @each("loss", [*LOSSES, "softmax"])
 def test_order_of_items_and_kind_of_queries_change_nothing(loss: str) -> None:
     order = np.random.default_rng(0).permutation(QUERY.size)

@@ -61,7 +61,7 @@ def test_long_text_is_read_or_refused_alike(
 
 
 @EVERY_WAY
-@each("case", SHORT_TEXTS, quick=100)
+@each("case", SHORT_TEXTS, quick=50)
 def test_text_is_read_or_refused_alike_from_file_stream_gzip_and_shards(
     case: Case, way: str, tmp_path: Path, mrl: Mrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -422,6 +422,7 @@ def write_encrypted(path: Path, table: pa.Table, *leaves: str) -> None:
     pq.write_table(table, path, encryption_properties=properties)
 
 
+@pytest.mark.slow
 def test_counting_an_encrypted_parquet_column_does_not_end_the_process(tmp_path: Path, mrl: Mrl) -> None:
     write_encrypted(tmp_path / "pairs.parquet", columns(), "x2")
     run(["compute", "pairs.parquet"], cwd=tmp_path).must_fail(DATA, "pairs.parquet", "decrypt")
@@ -661,6 +662,7 @@ def test_a_refused_run_leaves_no_output_file(tmp_path: Path, mrl: Mrl) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["pairs.csv"]
 
 
+@pytest.mark.slow
 def test_a_process_ends_with_the_code_of_its_error(tmp_path: Path, mrl: Mrl) -> None:
     (tmp_path / "pairs.csv").write_bytes(csv("1,3,1", "\x1b[31moops,3,1"))
     run(["compute", "pairs.csv"], cwd=tmp_path).must_fail(DATA, r"line 3: x1 is '\x1b[31moops'")

@@ -21,7 +21,7 @@ from mrl_cli.reports.compute import compute_reductions
 from mrl_cli.runtime import arithmetic
 from mrl_cli.statistics.calibration import EDGES, KNOTS, Spread, best_temperature
 from mrl_cli.statistics.intervals import normal_quantile, wilson_interval
-from tests.each import examples
+from tests.each import examples, mostly_slow
 from tests.running import Mrl
 
 if TYPE_CHECKING:
@@ -115,7 +115,9 @@ def test_hand_worked_calibration() -> None:
     assert got["bins"][1]["confidence"] == pytest.approx(3 / 4, rel=1e-15)
 
 
-@pytest.mark.parametrize("differences", [MANY, ROUNDED, [1e-3 * d for d in MANY], [50 * d for d in MANY]])
+@pytest.mark.parametrize(
+    "differences", mostly_slow([MANY, ROUNDED, [1e-3 * d for d in MANY], [50 * d for d in MANY]], quick=1)
+)
 def test_calibration_is_that_of_every_pair(differences: list[float]) -> None:
     got, ones = calibration_of(differences), [1.0] * len(differences)
     assert got["expected_calibration_error"] == pytest.approx(error_of(differences, ones), rel=1e-13, abs=1e-16)
@@ -132,6 +134,7 @@ def test_calibration_is_that_of_every_pair(differences: list[float]) -> None:
     assert got["temperature_low"] < got["temperature"] < got["temperature_high"]
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.integers(-40, 50).map(lambda place: place * 0.11) | st.floats(-20, 20, allow_subnormal=False),

@@ -351,7 +351,7 @@ def test_row_or_value_without_an_end_is_not_read_on(name: str, begin: str, tmp_p
     assert any("nothing was tried" in note for note in entry["notes"])
 
 
-@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.json", "a"])
+@pytest.mark.parametrize("name", ["a.csv", pytest.param("a.jsonl", marks=pytest.mark.slow), "a.json", "a"])
 def test_zeros_without_an_end_are_an_error(name: str, tmp_path: Path, mrl: Mrl) -> None:
     path = write(tmp_path, name, "")
     os.truncate(path, 1 << 40)
@@ -366,7 +366,9 @@ def test_value_of_some_size_is_read_whole(tmp_path: Path, mrl: Mrl) -> None:
     assert (entry["rows"], entry["preset"]) == (2000, "rewardbench")
 
 
-@pytest.mark.parametrize("name", ["a.json", "a.jsonl", "-"])
+@pytest.mark.parametrize(
+    "name", ["a.json", pytest.param("a.jsonl", marks=pytest.mark.slow), pytest.param("-", marks=pytest.mark.slow)]
+)
 def test_a_first_line_beyond_the_head_is_still_a_line(name: str, tmp_path: Path, mrl: Mrl) -> None:
     text = json.dumps({"x1": 1, "x2": 0, "y": 1, "t": "t" * HEAD_BYTES}) + '\n{"x1": 1, "x2": 0, "y": 1}\n'
     ran = mrl("check", "-" if name == "-" else write(tmp_path, name, text), "-f", "json", stdin=text.encode())

@@ -530,6 +530,7 @@ def test_usage_errors_say_what_to_do(args: list[str], message: str, mrl: Mrl, tm
     assert [path.name for path in tmp_path.iterdir()] == ["pairs.csv"]
 
 
+@pytest.mark.slow
 def test_missing_input_never_waits() -> None:
     nothing = run(["compute"])
     assert (nothing.code, nothing.out) == (2, "")
@@ -664,12 +665,15 @@ def test_completion_of_powershell_needs_a_click_that_knows_it(mrl: Mrl, monkeypa
 
 @pytest.mark.parametrize(
     ("words", "names"),
-    [
-        ("mrl compute --mar", {"--margin", "--margin-column"}),
-        ("mrl docs com", {"compare"}),
-        ("mrl docs reference/comp", {"reference/compare", "reference/compute", "reference/completion"}),
-        ("mrl help v", {"validate"}),
-    ],
+    mostly_slow(
+        [
+            ("mrl compute --mar", {"--margin", "--margin-column"}),
+            ("mrl docs com", {"compare"}),
+            ("mrl docs reference/comp", {"reference/compare", "reference/compute", "reference/completion"}),
+            ("mrl help v", {"validate"}),
+        ],
+        quick=2,
+    ),
 )
 def test_completion_completes(words: str, names: set[str]) -> None:
     asked = {"_MRL_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": "2"}
@@ -831,7 +835,7 @@ def test_full_disk_is_the_machine(extra: list[str], mrl: Mrl, tmp_path: Path) ->
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 @pytest.mark.parametrize(
     "args",
-    mostly_slow([["--version"], ["--help"], ["compute", "--help"], ["completion", "bash"], ["losses"]], quick=2),
+    mostly_slow([["--version"], ["--help"], ["compute", "--help"], ["completion", "bash"], ["losses"]], quick=1),
 )
 def test_full_disk_is_reported_by_every_command(args: list[str]) -> None:
     with open("/dev/full", "wb") as full:
@@ -926,7 +930,7 @@ def many(tmp_path: Path) -> Path:
 
 
 # PYTHONUNBUFFERED makes sys.stdout.buffer a raw file, whose write may write less than it is given.
-@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize("unbuffered", mostly_slow(["", "1"], quick=1), ids=["buffered", "unbuffered"])
 def test_reader_that_goes_away_is_silent(unbuffered: str, many: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "mrl_cli", "compute", many, "--reduction", "none"],
@@ -942,7 +946,7 @@ def test_reader_that_goes_away_is_silent(unbuffered: str, many: Path) -> None:
     assert (process.returncode, stderr) == (141, b"")
 
 
-@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize("unbuffered", mostly_slow(["", "1"], quick=1), ids=["buffered", "unbuffered"])
 def test_output_that_does_not_fit_is_never_cut_silently(unbuffered: str, many: Path, tmp_path: Path) -> None:
     """A limit on the size of files stands for a full disk: the first part of the rows can still be written."""
     call = [sys.executable, "-m", "mrl_cli", "compute", str(many), "--reduction", "none"]

@@ -56,6 +56,7 @@ def test_groups_have_intervals_of_their_own(mrl: Mrl) -> None:
     assert [group["standard_error"] for group in plain["groups"]] == [0.0, 1.0]  # losses 0, 0 and 2, 4
 
 
+@pytest.mark.slow
 @each("few", [FEW_KEYS, 20])  # keys of groups and clusters are more than that, those of groups fewer
 def test_clusters_of_a_group_are_those_of_its_pairs_alone(
     mrl: Mrl, tmp_path: Path, few: int, monkeypatch: pytest.MonkeyPatch

@@ -358,6 +358,7 @@ def test_sections_are_those_of_each_model(options: list[str], leaderboard: Mrl) 
     assert "sections" not in whole["groups"][0]
 
 
+@pytest.mark.slow
 def test_sections_of_a_model_are_those_of_its_file_alone(leaderboard: Mrl, mrl: Mrl) -> None:
     for options in ([], ["--cluster", "subset"], ["--confidence", "0.9"]):
         groups = leaderboard("--by-file", *options, "-f", "json").result["groups"]

@@ -18,7 +18,7 @@ import mrl_cli
 from mrl_cli.commands.options import FORMAT_CHOICES
 from mrl_cli.reports.compare import COMPARED_NUMBERS
 from mrl_cli.statistics.intervals import mcnemar_p, paired_share_interval, t_quantile
-from tests.each import each
+from tests.each import each, mostly_slow
 from tests.running import Mrl, Ran, run_inside
 
 if TYPE_CHECKING:
@@ -232,8 +232,8 @@ def many(tmp_path: Path) -> Path:
 MANY = ("--margin", "0.5", "--on-tie", "drop", "--format", "json")
 
 
-@pytest.mark.parametrize("cluster", [(), ("--cluster", "prompt")])
-def test_order_splits_jobs_and_files_change_no_digit(cluster: tuple[str, ...], mrl: Mrl, many: Path) -> None:
+@pytest.mark.parametrize("cluster", mostly_slow([[], ["--cluster", "prompt"]], quick=1))
+def test_order_splits_jobs_and_files_change_no_digit(cluster: list[str], mrl: Mrl, many: Path) -> None:
     one = ("--x1-b", "u", "--x2-b", "v", *MANY, *cluster)
     expected = result(mrl("many.parquet", *one))
     assert 1900 < expected["pairs"] < 2100
@@ -477,6 +477,7 @@ def test_fail_if_decides_the_exit_code(expression: str, code: int, mrl: Mrl) -> 
     assert mrl(*ONE, "--fail-if", expression).code == code
 
 
+@pytest.mark.slow
 def test_fail_if_takes_every_number(mrl: Mrl) -> None:
     for key in COMPARED_NUMBERS:
         ran = mrl(*ONE, "--cluster", "prompt", "--bootstrap", "10", "--fail-if", f"{key}<-1e9")

@@ -18,6 +18,7 @@ import pytest
 from mrl_cli import compare
 from mrl_cli.reports import compare as reports
 from mrl_cli.statistics.multiple import holm
+from tests.each import mostly_slow
 from tests.running import Mrl
 
 SIZE = 600
@@ -67,8 +68,8 @@ def by_name(record: dict[str, Any]) -> dict[str, dict[str, Any]]:
 # What a group is.
 
 
-@pytest.mark.parametrize("clusters", [(), ("--cluster", "prompt")])
-def test_group_is_what_its_pairs_alone_are(clusters: tuple[str, ...], mrl: Mrl, tmp_path: Path) -> None:
+@pytest.mark.parametrize("clusters", mostly_slow([[], ["--cluster", "prompt"]], quick=1))
+def test_group_is_what_its_pairs_alone_are(clusters: list[str], mrl: Mrl, tmp_path: Path) -> None:
     record = mrl("pairs.csv", *ONE, *clusters, "--group-by", "part", "-f", "json").result
     groups = by_name(record)
     assert list(groups) == ["9", "10", "easy", "hard", "ü|x"]
@@ -90,6 +91,7 @@ def test_groups_change_nothing_of_the_whole(clusters: tuple[str, ...], mrl: Mrl)
         assert grouped[key] == plain[key], key
 
 
+@pytest.mark.slow
 def test_two_files_jobs_and_order_change_no_digit(mrl: Mrl) -> None:
     expected = mrl("pairs.csv", *ONE, "--group-by", "part", "-f", "json").result
     for args in (("a.csv", "b.csv", "--by-row"), ("a.csv", "shuffled.csv", "--key", "id"), ("pairs.csv", *ONE[:4])):
@@ -103,6 +105,7 @@ def test_clusters_that_stretch_over_groups_are_whole_in_the_total(mrl: Mrl) -> N
     assert sum(group["clusters"] for group in record["groups"]) > record["clusters"]
 
 
+@pytest.mark.slow
 def test_groups_of_two_columns_are_combinations(mrl: Mrl, tmp_path: Path) -> None:
     both = ("--group-by", "part", "--group-by", "half")
     frame = pairs().assign(half=lambda frame: frame["prompt"] % 2)
@@ -233,9 +236,9 @@ def test_table_has_a_row_for_each_group_then_the_whole_then_sentences(mrl: Mrl) 
 # The bootstrap of a group, and where there is none.
 
 
-@pytest.mark.parametrize("clusters", [(), ("--cluster", "prompt")])
+@pytest.mark.parametrize("clusters", mostly_slow([[], ["--cluster", "prompt"]], quick=1))
 def test_no_group_is_drawn_from_where_not_all_pairs_are_held(
-    clusters: tuple[str, ...], mrl: Mrl, monkeypatch: pytest.MonkeyPatch
+    clusters: list[str], mrl: Mrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     grouped = ("pairs.csv", *ONE, *clusters, "--group-by", "part", "-f", "json")
     assert all("bootstrap" in group for group in mrl(*grouped).result["groups"])
@@ -326,7 +329,7 @@ def test_column_of_a_alone_serves(mrl: Mrl, tmp_path: Path) -> None:
 # From Python.
 
 
-@pytest.mark.parametrize("cluster", [None, "prompt"])
+@pytest.mark.parametrize("cluster", mostly_slow([None, "prompt"], quick=1))
 def test_frame_gives_the_groups_of_the_command(cluster: str | None, mrl: Mrl) -> None:
     args = () if cluster is None else ("--cluster", cluster)
     expected = mrl("pairs.csv", *ONE, *args, "--group-by", "part", "-f", "json").result

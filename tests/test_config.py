@@ -68,6 +68,7 @@ def _margin(ran: Ran) -> float:
         ({"mrl.toml": "\ufeffmargin = 0.5\n"}, 0.5),
         ({"pyproject.toml": "this is ] no TOML, mrl"}, 0.0),
     ],
+    quick=4,
 )
 def test_the_nearest_file_gives_defaults(files: dict[str, str], margin: float, mrl: Mrl) -> None:
     for name, text in files.items():
@@ -259,6 +260,7 @@ def test_an_unknown_variable_gets_a_note(variable: str, note: str, mrl: Mrl, mon
     assert mrl("compute", "pairs.csv", "-q").err == ""
 
 
+@pytest.mark.slow
 def test_every_option_of_every_command_can_stand_in_a_file(tmp_path: Path) -> None:
     path, context = tmp_path / "mrl.toml", click.Context(group)
     for name in command_names():

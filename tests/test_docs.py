@@ -69,6 +69,7 @@ def test_topics_are_listed_with_a_sentence_each(capfd: pytest.CaptureFixture[str
         assert len(f"{name}{sentence}") < 120, name
 
 
+@pytest.mark.slow
 def test_topics_are_folded_on_a_narrow_terminal() -> None:
     code, screen, err = run_on_terminal(["docs"], os.environ | {"COLUMNS": "50"})
     lines = screen.decode().splitlines()

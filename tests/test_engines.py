@@ -284,6 +284,7 @@ class InMemory:
     local = seekable
 
 
+@pytest.mark.slow
 @each(("reader", "place"), KINDS)
 def test_only_the_storage_opens_a_file(reader: str, place: int, tmp_path: Path) -> None:
     path = _written(tmp_path, reader, PAIRS, place)
@@ -372,6 +373,7 @@ def test_row_order_changes_no_digit(reader: str, tmp_path: Path) -> None:
         assert _found([_written(tmp_path, reader, shuffled)]) == expected
 
 
+@pytest.mark.slow
 @each(("reader", "place"), [(reader, place) for reader, place in KINDS if place in (0, 2, 7)])
 def test_stdin_is_as_the_file(reader: str, place: int, capfd: pytest.CaptureFixture[str]) -> None:
     data = FILES[reader][place][1](PAIRS)
@@ -379,7 +381,7 @@ def test_stdin_is_as_the_file(reader: str, place: int, capfd: pytest.CaptureFixt
     assert _numbers(record) == _expected(PAIRS, MARGIN)
 
 
-@pytest.mark.parametrize("reader", ["csv", "parquet"])
+@pytest.mark.parametrize("reader", mostly_slow(["csv", "parquet"], quick=1))
 def test_pipe_is_as_the_file(reader: str) -> None:
     record = run(["compute", "--format", "json", "--margin", str(MARGIN)], stdin=FILES[reader][0][1](PAIRS)).result
     assert _numbers(record) == _expected(PAIRS, MARGIN)
@@ -678,6 +680,7 @@ def test_late_quote_loses_no_row(
     assert _found(paths, jobs=jobs) == _expected(PAIRS[:230], MARGIN)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", mostly_slow(["3", "1"], quick=1))
 def test_late_quote_keeps_rows_and_columns_in_order(
     jobs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
@@ -711,6 +714,7 @@ def test_bad_cell_after_a_late_quote_has_its_line(
     )
 
 
+@pytest.mark.slow
 def test_few_shards_are_under_way_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory stays flat because an engine does not run ahead of who takes its parts."""
     monkeypatch.setattr(text, "BLOCK_BYTES", 16)

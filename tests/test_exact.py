@@ -217,6 +217,7 @@ def test_products_with_what_is_not_finite() -> None:
     assert ExactSum.of_products(np.array([math.inf]), np.array([0.0])) == ExactSum(nans=1)
 
 
+@pytest.mark.slow
 def test_products_of_many_blocks_of_narrow_floats() -> None:
     random = np.random.default_rng(5)
     left, right = random.standard_normal((2, 3 * BLOCK_VALUES // 2)).astype(np.float32)

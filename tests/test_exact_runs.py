@@ -76,7 +76,7 @@ def test_sums_are_those_of_the_values_of_each_code(kind: str, other: str, size: 
     assert all(np.array_equal(values, before[name], equal_nan=True) for name, values in columns.items())
 
 
-@pytest.mark.parametrize("width", mostly_slow([16, 17, 18, 37, 38], quick=2))
+@pytest.mark.parametrize("width", mostly_slow([16, 17, 18, 37, 38], quick=1))
 def test_sums_of_full_runs_are_exact(width: int) -> None:
     """As large as sums of slices can be: all of one sign, near the greatest magnitude, as many as bits are counted."""
     count = MOST_ARRANGED // 2 - 1
@@ -98,6 +98,7 @@ def test_sums_of_full_runs_are_exact(width: int) -> None:
     assert runs.counts[:, 7].tolist() == [count, count]
 
 
+@pytest.mark.slow
 def test_slices_add_up_without_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each sum of a run is that of its slices or of their products, exactly; few values are left out of them."""
     reduced, sizes = Runs.reduced, list[int]()

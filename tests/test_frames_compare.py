@@ -19,7 +19,7 @@ from mrl_cli.inputs.columnar import BATCH_ROWS
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import MOST_SAMPLES
 from mrl_cli.words import json_ready
-from tests.each import each
+from tests.each import each, mostly_slow
 from tests.running import Mrl, Ran
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ def check_equal(frame: pd.DataFrame, arguments: dict[str, Any], ran: Ran) -> Non
         ({"loss": "logistic", "temperature": 2}, ["--loss", "logistic", "--param", "temperature=2"]),
         ({"loss": "margin_mse", "y": "m"}, ["--loss", "margin_mse", "--y", "m"]),
     ],
+    quick=3,
 )
 def test_figures_are_those_of_the_command(
     arguments: dict[str, Any], options: list[str], dtype: str, mrl: Mrl, tmp_path: Path
@@ -87,7 +88,9 @@ def test_figures_are_those_of_the_command(
     check_equal(frame, arguments | {"dtype": dtype}, mrl(*options, "--dtype", dtype))
 
 
-@pytest.mark.parametrize("arguments", [{}, {"cluster": "prompt"}, {"cluster": "prompt", "y": "zero", "on_tie": "drop"}])
+@pytest.mark.parametrize(
+    "arguments", mostly_slow([{}, {"cluster": "prompt"}, {"cluster": "prompt", "y": "zero", "on_tie": "drop"}], quick=1)
+)
 def test_figures_are_those_of_the_command_where_groups_are_drawn(
     arguments: dict[str, str], mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,6 +133,7 @@ def test_model_against_itself_differs_nowhere(loss: str) -> None:
     assert (record["ties"], record["difference"]["mean"], record["difference"]["standard_error"]) == (1000, 0.0, 0.0)
 
 
+@pytest.mark.slow
 def test_chunks_and_dtypes_change_no_digit(monkeypatch: pytest.MonkeyPatch) -> None:
     frame = pairs()
     expected = compare(frame, **B, cluster="prompt")
@@ -139,6 +143,7 @@ def test_chunks_and_dtypes_change_no_digit(monkeypatch: pytest.MonkeyPatch) -> N
     assert compare(frame, **B, cluster="prompt") == expected
 
 
+@pytest.mark.slow
 def test_two_frames_are_merged_by_the_user_as_in_the_docstring(tmp_path: Path, mrl: Mrl) -> None:
     frame = pairs().assign(id=range(1000))
     a = frame[["id", "x1", "x2", "y"]]

@@ -63,7 +63,7 @@ def ledger_and_plan(changes: dict[str, Any]) -> tuple[Ledger, Plan]:
     return ledger, plan
 
 
-@each("changes", PLANS.values())
+@each("changes", PLANS.values(), quick=3)
 def test_figures_of_all_groups_at_once_are_those_of_each(changes: dict[str, Any]) -> None:
     ledger, plan = ledger_and_plan(changes)
     figures = reported_figures(plan, of_groups=True)
@@ -76,7 +76,7 @@ def test_figures_of_all_groups_at_once_are_those_of_each(changes: dict[str, Any]
     assert columns[-1].record() == columns[-1:][0].record()
 
 
-@each("changes", PLANS.values())
+@each("changes", PLANS.values(), quick=2)
 def test_rows_written_from_columns_are_the_records(changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(held, "GROUPS_AT_ONCE", 5)
     ledger, plan = ledger_and_plan(changes)

@@ -262,6 +262,7 @@ def sums_in(*blocks: LedgerBlock) -> dict[tuple[str, ...], float]:
 any_numbers = st.floats() | st.sampled_from([0.1, -1e308, 2.0**-1074, 2.0**901, 1e-150, -(2.0**53)])
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.lists(
@@ -310,6 +311,7 @@ def test_pairs_of_known_keys_are_added_after_a_look_at_the_sums(monkeypatch: pyt
         assert ledger.arrays()[1].tolist() == [math.fsum([loss] * times) for loss in losses.tolist()]
 
 
+@pytest.mark.slow
 @each("spread", [7, 10**6])  # in a table, and too far apart for one
 @each("repeats", [1, 4, 40])
 def test_integers_of_which_hardly_two_are_the_same_are_kept_as_they_stand(spread: int, repeats: int) -> None:
@@ -327,6 +329,7 @@ def test_integers_of_which_hardly_two_are_the_same_are_kept_as_they_stand(spread
     assert repr(list(ledger.totals())) == repr(list(of_texts.totals()))
 
 
+@pytest.mark.slow
 def test_integers_that_are_kept_as_they_stand_alone_are_told_apart_by_another_column() -> None:
     size = FEW_KEYS + 100
     first, second = np.arange(size) // 2 * 10**6, np.arange(size) % 2

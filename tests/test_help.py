@@ -56,6 +56,7 @@ def test_every_option_is_in_a_group_and_says_what_it_does() -> None:
             assert "[default" not in record.text, place
 
 
+@pytest.mark.slow
 def test_help_holds_all_options_and_the_short_help_a_screen_of_them(capfd: pytest.CaptureFixture[str]) -> None:
     for name, command, context in commands():
         whole, short = (run_inside([name, flag], capfd).out for flag in ("--help", "-h"))

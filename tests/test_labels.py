@@ -363,6 +363,7 @@ def test_sweep_and_compare_refuse_sizes_that_they_have_no_use_for(mrl: Mrl) -> N
 BOOLEANS = [True, False, True, False, True]
 
 
+@pytest.mark.slow
 @in_every_format
 def test_true_and_false_are_1_and_0_under_01(name: str, mrl: Mrl) -> None:
     WRITERS["p.csv"]([int(value) for value in BOOLEANS], "numbers.csv")

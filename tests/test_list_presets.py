@@ -23,6 +23,7 @@ from mrl_cli.model.parts import BENCHMARKS_OF_LISTS
 from mrl_cli.reductions.benchmarks import BENCHMARKS, TiesList
 from mrl_cli.reductions.measured import Measured
 from mrl_cli.reports.benchmarks import benchmark_sections, ties_figures
+from tests.each import mostly_slow
 from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:
@@ -253,7 +254,7 @@ def test_sections_of_rm_bench_are_parts_of_the_matrix_of_styles(rank: Rank) -> N
     assert (skipped.result["rejected"], skipped.result["sections"]) == (1, result["sections"])
 
 
-@pytest.mark.parametrize("name", list(BENCHMARKS))
+@pytest.mark.parametrize("name", mostly_slow(list(BENCHMARKS), quick=1))
 def test_any_cut_has_the_same_sections(name: str, tmp_path: Path) -> None:
     random = np.random.default_rng(5)
     scores = random.integers(-4, 4, (30, 6)) / 4

@@ -246,6 +246,7 @@ def test_margin_ranking_is_registered() -> None:
     assert inspect.unwrap(margin_ranking.gradient) is hinges.margin_ranking_gradient
 
 
+@pytest.mark.slow
 def test_margin_ranking_is_first_whatever_families_are_called() -> None:
     script = "import mrl_cli; mrl_cli.modules_in = lambda _: ['squares', 'logistics', 'hinges']\n"
     script += "from mrl_cli.losses import LOSSES; print(*LOSSES)"

@@ -23,7 +23,7 @@ from mrl_cli.reports import keys, schema
 from mrl_cli.reports.compute import ComputeReport
 from mrl_cli.reports.figures import KEYS, SETTINGS
 from mrl_cli.reports.rank import RankReport
-from tests.each import each
+from tests.each import each, mostly_slow
 from tests.running import Ran, run_inside
 from tests.schemas import hold_to_schemas, validator
 
@@ -248,7 +248,7 @@ def _differing(name: str, formats: Sequence[str], mrl: Mrl) -> list[str | None]:
     return differing
 
 
-@each("name", ["compute", "rank", "sweep", "compare"])
+@each("name", ["compute", "rank", "sweep", "compare"], quick=1)
 def test_two_runs_print_the_same_bytes(name: str, mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _write_inputs(tmp_path)
     monkeypatch.setattr("mrl_cli.inputs.text.BLOCK_BYTES", 1000)  # so that there is something for both workers
@@ -265,6 +265,7 @@ def test_two_runs_print_the_same_bytes_in_every_format(
     assert _differing(name, format_names(with_annotations=True), mrl) == []
 
 
+@pytest.mark.slow
 def test_files_and_parts_are_the_same_bytes(mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _write_inputs(tmp_path)
     monkeypatch.setattr("mrl_cli.inputs.text.BLOCK_BYTES", 1000)
@@ -297,7 +298,7 @@ RUNS = {
 }
 
 
-@each(("line", "options"), RUNS.items())
+@each(("line", "options"), RUNS.items(), quick=3)
 def test_no_option_moves_the_first_columns(line: str, options: str, mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "pairs.csv").write_text("x1,x2,y,m,g\n1,2,1,0.5,a\n3,1,-1,0.25,a\n1,0,1,0.5,b\n5,1,1,2,b\n")
     (tmp_path / "lists.csv").write_text("query,label,score,w\nq,1,0.5,2\nq,0,0.25,1\nr,2,1,1\nr,0,3,1\n")
@@ -319,7 +320,9 @@ def _lines(ran: Ran) -> list[dict[str, Any]]:
 
 
 @pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
-@pytest.mark.parametrize(("scores", "passes"), [("2,0.5", True), ("0.5,2", False), ("-1e308,1e308", False)])
+@pytest.mark.parametrize(
+    ("scores", "passes"), mostly_slow([("2,0.5", True), ("0.5,2", False), ("-1e308,1e308", False)], quick=1)
+)
 def test_gates_of_jq_fail_on_what_is_undefined(scores: str, passes: bool, mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "gate.csv").write_text(f"x1,x2,y\n{scores},1\n")
     report = mrl("compute", "gate.csv", "-f", "json").out
@@ -357,7 +360,7 @@ def test_the_columns_that_every_run_has_are_in_the_schemas() -> None:
         assert {*report.FIRST} == {*required} - {"schema", "version", "inputs"}
 
 
-@each("name", schema.FORMS)
+@each("name", schema.FORMS, quick=4)
 def test_a_schema_is_printed_and_described(name: str, mrl: Mrl) -> None:
     printed = json.loads(mrl("schema", name).out)
     assert printed == schema.schema_of(name)

@@ -38,7 +38,7 @@ def _flags(alias: Alias) -> list[str]:
     return [word.replace(alias.needed, "0.25") if alias.needed else word for word in alias.flags]
 
 
-@each("alias", ALIASES.values())
+@each("alias", ALIASES.values(), quick=10)
 def test_an_alias_is_its_loss_with_the_settings_shown(alias: Alias, mrl: Mrl) -> None:
     command, file = ("compute", "pairs.csv") if alias.loss in LOSSES else ("rank", "lists.csv")
     flags = _flags(alias)

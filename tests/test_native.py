@@ -90,7 +90,7 @@ def test_wrong_numbers_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert wrong_cells(["0.5", "x", "9"]) == ["0.5", "x"]
 
 
-@pytest.mark.parametrize("count", [500, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [200, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_damaged_rows_are_read_as_the_careful_way_reads_them(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delimited, "_parsed_by_arrow", decline)
     random = Random(count)
@@ -240,6 +240,7 @@ def test_keys_are_told_apart_wherever_their_hashes_fall() -> None:
         assert _keys("".join(f"{cell},\n" for cell in cells).encode(), most)[2] == cells
 
 
+@pytest.mark.slow
 def test_keys_whose_hashes_are_all_one_are_left_to_another_way() -> None:
     def hash_of(cell: bytes) -> int:
         value = (len(cell) ^ int.from_bytes(cell, "little")) * 0x9E3779B97F4A7C15 % 2**64  # of eight bytes at most
@@ -281,7 +282,7 @@ _ROWS_AT_THE_END = [
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="mprotect is of Unix")
-@pytest.mark.parametrize("row", mostly_slow(_ROWS_AT_THE_END, quick=3))
+@pytest.mark.parametrize("row", mostly_slow(_ROWS_AT_THE_END, quick=1))
 def test_nothing_is_read_beyond_the_end(row: str, page_end: Callable[[bytes], NDArray[np.uint8]]) -> None:
     whole = (row * 3).encode()
     for end in range(len(whole) + 1):
@@ -317,7 +318,7 @@ def test_a_file_cut_anywhere_fares_as_without_the_compiled_reader(
         assert size < len(whole) or without.code == 0
 
 
-@pytest.mark.parametrize("files", [12, pytest.param(80, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("files", [6, pytest.param(80, marks=pytest.mark.slow)])
 def test_groups_of_integers_and_of_texts_are_those_without_the_compiled_reader(
     files: int, tmp_path: Path, capfd: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -517,6 +518,7 @@ def _turns_while_reading(data: bytes, column: NDArray[np.float64]) -> int:
     return turns
 
 
+@pytest.mark.slow
 def test_other_threads_run_while_it_reads() -> None:
     data, column = b"0.12345678901234567\n" * 4_000_000, np.empty(4_000_000)
     usual = sys.getswitchinterval()

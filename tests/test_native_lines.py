@@ -16,6 +16,7 @@ from mrl_cli.native import LONGEST_NUMBER, MOST_PIECES, ROOM, rows_text
 from mrl_cli.reductions.rows import CsvWriter
 from mrl_cli.words import number_text
 from tests.decimals import KINDS, doubles_of, wrongly_written
+from tests.each import mostly_slow
 from tests.running import run_inside
 
 if TYPE_CHECKING:
@@ -205,6 +206,7 @@ def test_least_residues() -> None:
                 assert _least_residues(factor, modulus, most) == (min(residues), modulus - max(residues))
 
 
+@pytest.mark.slow
 def test_no_product_is_so_close_to_an_even_number_that_128_bits_do_not_show_it() -> None:
     """What the compiled writer compares with even numbers are n * 2**(q + 1) / 10**k, for n up to 2**54 + 1.
 
@@ -229,7 +231,7 @@ def test_no_product_is_so_close_to_an_even_number_that_128_bits_do_not_show_it()
                 assert closest > least_shown * half.denominator
 
 
-@pytest.mark.parametrize("name", ["pairs.csv", "pairs.parquet"])
+@pytest.mark.parametrize("name", mostly_slow(["pairs.csv", "pairs.parquet"], quick=1))
 def test_rows_are_the_same_bytes_without_the_compiled_part(
     name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

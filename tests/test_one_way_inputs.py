@@ -19,6 +19,7 @@ from mrl_cli.engines.base import Job, part_of
 from mrl_cli.errors import MachineError
 from mrl_cli.inputs import resolve, shards_of
 from mrl_cli.model import Plan
+from tests.each import mostly_slow
 from tests.running import Ran, is_writing, run, run_inside
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ LATE_QUOTE = HEADER + "1,0,-1,aaaaaa\n" * 9000 + '5,0,-1,"q"\n'
 STREAM = HEADER + "3,0,-1,b\n" * 30_000
 
 
-@pytest.mark.parametrize("jobs", ["1", "4"])
+@pytest.mark.parametrize("jobs", mostly_slow(["1", "4"], quick=1))
 def test_no_row_of_a_stream_behind_an_unsplittable_file_is_lost(jobs: str, tmp_path: Path) -> None:
     (tmp_path / "late.csv").write_text(LATE_QUOTE)
     args = ["compute", "late.csv", "-", "late.csv", "--jobs", jobs, "--format", "json"]
@@ -87,6 +88,7 @@ def test_the_file_behind_stdin_is_not_written_over(tmp_path: Path) -> None:
     assert pairs.read_text() == "x1,x2,y\n1,0,-1\n"
 
 
+@pytest.mark.slow
 def test_a_terminated_run_leaves_no_temporary_file(tmp_path: Path) -> None:
     call = [sys.executable, "-m", "mrl_cli", "compute", "-", "--reduction", "none", "-o", "out.csv"]
     with subprocess.Popen(call, stdin=subprocess.PIPE, cwd=tmp_path) as process:

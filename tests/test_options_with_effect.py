@@ -54,7 +54,7 @@ def _value(option: click.Option) -> list[str]:
     return ["0.5"]
 
 
-@each(("command", "option"), _options(), quick=150)
+@each(("command", "option"), _options(), quick=50)
 def test_option_that_is_not_repeatable_is_given_once(command: str, option: click.Option, mrl: Mrl) -> None:
     spellings = [*option.opts, *option.secondary_opts]
     ran = mrl(command, spellings[0], *_value(option), spellings[-1], *_value(option))
@@ -124,6 +124,7 @@ def test_option_without_effect_is_an_error_that_names_it(line: str, mrl: Mrl) ->
         ("validate pairs.csv", "RTOL=0.1"),
         ("validate", "MARGIN=0.5"),
     ],
+    quick=4,
 )
 def test_default_from_the_environment_may_be_of_no_use(
     line: str, option: str, mrl: Mrl, monkeypatch: pytest.MonkeyPatch
@@ -236,6 +237,7 @@ NAMING = [
 ]
 
 
+@pytest.mark.slow
 @each(("command", "option"), NAMING, quick=40)
 def test_an_empty_name_is_not_as_if_none_were_given(command: str, option: str, mrl: Mrl) -> None:
     ran = mrl(command, *INPUTS[command], option, "")

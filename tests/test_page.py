@@ -162,6 +162,7 @@ def attribute(element: Element, name: str) -> float:
     return float(element.attributes[name])
 
 
+@pytest.mark.slow
 def test_bars_are_as_high_as_their_pairs_and_as_their_share_of_the_loss(mrl: Mrl, tmp_path: Path) -> None:
     write_csv(tmp_path / "a.csv", columns := drawn())
     page = paged(mrl, "a.csv", "--margin", "0.5")
@@ -228,6 +229,7 @@ def test_every_number_is_that_of_the_json(mrl: Mrl, tmp_path: Path) -> None:
     assert f"{record['difference_mean']!r}" in page.root.all("details")[-1].text
 
 
+@pytest.mark.slow
 def test_tables_hold_what_their_downloads_hold(mrl: Mrl, tmp_path: Path) -> None:
     write_csv(tmp_path / "a.csv", drawn())
     page = paged(mrl, "a.csv", "--margin", "0.5", "--group-by", "group")
@@ -266,6 +268,7 @@ def test_curves_and_dots_stand_where_their_numbers_are(mrl: Mrl, tmp_path: Path)
     assert all(attribute(dot, "cy") == pytest.approx(250 - accuracy[place] * 236) for place, dot in funnel.items())
 
 
+@pytest.mark.slow
 def test_groups_below_the_band_are_those_whose_interval_leaves_the_whole_out(mrl: Mrl, tmp_path: Path) -> None:
     columns = drawn(3000)
     columns["group"] = [f"g{place % 40}" for place in range(3000)]
@@ -285,7 +288,7 @@ def test_groups_below_the_band_are_those_whose_interval_leaves_the_whole_out(mrl
 WAYS = ("a.csv", "crlf.csv", "blank.csv", "quoted.csv", "a.jsonl", "a.parquet", "a.csv.gz", "columns.json", "-")
 
 
-@pytest.mark.parametrize("way", mostly_slow(WAYS, quick=5))
+@pytest.mark.parametrize("way", mostly_slow(WAYS, quick=2))
 def test_worst_pairs_are_the_worst_and_named_by_line(
     way: str, mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -395,7 +398,7 @@ def test_worst_pairs_do_not_depend_on_how_batches_are_cut() -> None:
         assert [pair.place for pair in state.pairs] == [5, 1, 3, 6]
 
 
-@pytest.mark.parametrize("name", mostly_slow(HOSTILE, quick=3))
+@pytest.mark.parametrize("name", mostly_slow(HOSTILE, quick=1))
 def test_hostile_names_are_harmless(name: str, mrl: Mrl, tmp_path: Path) -> None:
     hostile = HOSTILE[name]
     columns = drawn(120)
@@ -432,6 +435,7 @@ def test_only_its_own_style_and_script_are_allowed(mrl: Mrl, tmp_path: Path) -> 
     assert "http" not in re.sub(r"http-equiv", "", page.source)
 
 
+@pytest.mark.slow
 def test_a_page_is_the_same_bytes_for_any_jobs_and_made_again_by_its_command(mrl: Mrl, tmp_path: Path) -> None:
     write_csv(tmp_path / "my pairs.csv", drawn())
     how = ["my pairs.csv", "--group-by", "group", "--param", "temperature=0.3", "--loss", "logistic", "--worst", "3"]
@@ -448,7 +452,8 @@ def test_a_page_is_the_same_bytes_for_any_jobs_and_made_again_by_its_command(mrl
 
 
 @pytest.mark.parametrize(
-    "how", [("--loss", "logistic"), ("--loss", "squared_hinge", "--margin", "1"), ("--weight", "w")]
+    "how",
+    mostly_slow([["--loss", "logistic"], ["--loss", "squared_hinge", "--margin", "1"], ["--weight", "w"]], quick=1),
 )
 def test_other_losses_and_weights_have_a_page(how: Sequence[str], mrl: Mrl, tmp_path: Path) -> None:
     columns = drawn(200)
@@ -469,6 +474,7 @@ def test_labels_that_are_no_sides_have_no_calibration(mrl: Mrl, tmp_path: Path) 
     assert "calibration" not in paged(mrl, "a.csv", "--labels", "any").downloads
 
 
+@pytest.mark.slow
 def test_an_axis_of_counts_has_no_fractions(mrl: Mrl, tmp_path: Path) -> None:
     for pairs in range(1, 7):
         (tmp_path / "a.csv").write_text("x1,x2,y\n" + "1,0,1\n" * pairs)
@@ -479,7 +485,16 @@ def test_an_axis_of_counts_has_no_fractions(mrl: Mrl, tmp_path: Path) -> None:
         assert 2 <= len(ticks) <= 7
 
 
-@pytest.mark.parametrize("rows", ["1,0,1\n", "0,0,1\n", "1,0,1\n1,0,1\n", "1e300,-1e300,-1\n", "5e-324,0,1\n"])
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "1,0,1\n",
+        pytest.param("0,0,1\n", marks=pytest.mark.slow),
+        pytest.param("1,0,1\n1,0,1\n", marks=pytest.mark.slow),
+        pytest.param("1e300,-1e300,-1\n", marks=pytest.mark.slow),
+        "5e-324,0,1\n",
+    ],
+)
 def test_few_and_extreme_pairs_have_a_page(rows: str, mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(f"x1,x2,y\n{rows}")
     for loss in ("margin_ranking", "logistic", "exponential"):
@@ -618,6 +633,7 @@ def write_lists(path: Path, queries: int = 60) -> None:
     path.write_text("\n".join([*rows, "tie2,1,0,t0", "tie2,0,9,t0", "tie1,1,0,t0", "tie1,0,9,t0"]) + "\n")
 
 
+@pytest.mark.slow
 def test_lists_have_their_accuracies_and_the_worst_of_them(
     mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -650,7 +666,9 @@ def test_lists_have_their_accuracies_and_the_worst_of_them(
     assert paged(mrl, *how, "--group-by", "topic", "--worst", "5", "--jobs", "2").source == page.source
 
 
-@pytest.mark.parametrize("how", [("--loss", "softmax"), ("--reduction", "query-mean"), ("--reduction", "sum")])
+@pytest.mark.parametrize(
+    "how", mostly_slow([["--loss", "softmax"], ["--reduction", "query-mean"], ["--reduction", "sum"]], quick=1)
+)
 def test_lists_have_a_page_under_every_kind_of_loss(how: Sequence[str], mrl: Mrl, tmp_path: Path) -> None:
     write_lists(tmp_path / "a.csv", 20)
     page = paged(mrl, "a.csv", "--query", "query", *how)

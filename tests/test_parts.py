@@ -103,7 +103,7 @@ INPUTS = {
 }
 
 
-@pytest.mark.parametrize(("line", "more"), mostly_slow(product(INPUTS, ["", "--keep-columns"]), quick=3))
+@pytest.mark.parametrize(("line", "more"), mostly_slow(product(INPUTS, ["", "--keep-columns"]), quick=1))
 def test_parts_hold_the_rows_of_one_file_and_are_the_same_whoever_writes(
     line: str, more: str, mrl: Mrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,7 +128,7 @@ def test_parts_hold_the_rows_of_one_file_and_are_the_same_whoever_writes(
     assert seen[1:] == seen[:1] * 2
 
 
-@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize("kind", mostly_slow(["csv", "parquet"], quick=1))
 def test_a_folder_of_parts_is_read_by_others_and_again(kind: str, mrl: Mrl) -> None:
     words = ["--keep-columns", "--reduction", "none"]
     assert mrl("compute", f"plain.{kind}", *words, "-o", f"out.{kind}/").code == 0
@@ -139,6 +139,7 @@ def test_a_folder_of_parts_is_read_by_others_and_again(kind: str, mrl: Mrl) -> N
     assert mrl("validate", f"out.{kind}/", "--loss-column", "loss").code == 0
 
 
+@pytest.mark.slow
 def test_stdin_is_a_part_of_its_own() -> None:
     words = ["compute", "plain.csv", "-", "plain.csv", "--reduction", "none", "-f", "csv", "-o", "out/"]
     ran = run(words, Path("plain.csv").read_bytes(), cwd=Path())

@@ -147,6 +147,7 @@ def test_a_column_called_so_in_a_later_line_wins_there(order: int, compute: Call
     assert compute("pairs.jsonl", records[::order], "--x1", "a.b").result["sum"] == 2 + 1
 
 
+@pytest.mark.slow
 @each("name", ["pairs.jsonl", "array.json", "pairs.parquet", "pairs.arrow", "pairs.arrows"])
 @each("missing", [{}, {"judgments": None}, {"judgments": [None]}, {"judgments": [{}]}])
 def test_a_member_that_is_not_there_is_a_missing_value(
@@ -187,6 +188,7 @@ def test_a_path_that_cannot_lead_on_is_refused(name: str, path: str, message: st
     assert f"{path} is {message}" in grouped.err
 
 
+@pytest.mark.slow
 @EVERY_FORMAT
 def test_a_place_beyond_the_list_of_a_row_names_the_row(name: str, compute: Callable[..., Ran]) -> None:
     records = [{"x1": [1.0, 2.0], "x2": 3.0, "y": 1}, {"x1": [1.5], "x2": 3.0, "y": 1}] * 2

@@ -81,6 +81,7 @@ def test_a_picture_says_what_the_terminal_says_and_changes_nothing_else(name: st
     assert path.read_bytes() == kept
 
 
+@pytest.mark.slow
 def test_each_picture_is_chosen_by_its_name(mrl: Mrl, tmp_path: Path) -> None:
     command = ["compute", SAMPLE, "--margin", "0.5", "--group-by", "patient1", "-f", "json", "--confidence", "0.9"]
     record = json.loads(mrl(*command).out)

@@ -60,7 +60,7 @@ def some_plots(random: Random) -> list[Plot]:
     ]
 
 
-@pytest.mark.parametrize("width", mostly_slow(WIDTHS, quick=2))
+@pytest.mark.parametrize("width", mostly_slow(WIDTHS, quick=1))
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     for seed in range(12):
         for encoding in ("utf-8", "ascii"):
@@ -70,7 +70,9 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
             text.encode(encoding)
 
 
-@pytest.mark.parametrize("width", [20, 30, 39])
+@pytest.mark.parametrize(
+    "width", [pytest.param(20, marks=pytest.mark.slow), 30, pytest.param(39, marks=pytest.mark.slow)]
+)
 def test_numbers_stay_beside_their_bars_on_a_narrow_screen(width: int) -> None:
     for seed in range(12):
         for encoding, bars in (("utf-8", "[▏▎▍▌▋▊▉█●]"), ("ascii", "#")):
@@ -242,7 +244,13 @@ def test_groups_below_are_counted_only_beyond_chance(below: int, groups: int, is
 
 
 @pytest.mark.parametrize(
-    ("pairs", "whole", "groups"), [(1, 0.9, 400), (2, 0.95, 400), (10, 0.99, 200), (40, 0.75, 130)]
+    ("pairs", "whole", "groups"),
+    [
+        pytest.param(1, 0.9, 400, marks=pytest.mark.slow),
+        pytest.param(2, 0.95, 400, marks=pytest.mark.slow),
+        (10, 0.99, 200),
+        (40, 0.75, 130),
+    ],
 )
 def test_groups_that_chance_alone_makes_are_not_said_to_be_worse(pairs: int, whole: float, groups: int) -> None:
     draws, said = np.random.default_rng(7), 0

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pytest
 
 
-@each("kind", kinds(), quick=30)
+@each("kind", kinds(), quick=15)
 def test_damage_is_read_right_or_refused_clearly(kind: Kind, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     def compute(data: bytes, *options: str) -> tuple[int, str, str]:
         (tmp_path / "p.csv").write_bytes(data)

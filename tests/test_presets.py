@@ -126,6 +126,7 @@ def test_stdin_loses_nothing_that_was_peeked(
     assert (record["sum"], record["pairs"]) == (2, 3)
 
 
+@pytest.mark.slow
 def test_pipe_loses_nothing_that_was_peeked() -> None:
     count = 90_000  # more than a pipe and a block hold
     data = scored("chosen_rewards", "rejected_rewards") * (count // 3)
@@ -264,6 +265,7 @@ def test_condition_may_rest_on_what_a_preset_brings(mrl: Mrl) -> None:
     assert "this run does not report it" in mrl("p.csv", "--preset", "llamafactory", "--fail-if", "weight<2").err
 
 
+@pytest.mark.slow
 def test_accuracy_of_rounded_scores_is_reported_with_its_ties(mrl: Mrl) -> None:
     draw = random.Random(7)
     pairs = [(draw.gauss(0.01, 0.05), draw.gauss(0, 0.05)) for _ in range(20_000)]

@@ -144,6 +144,7 @@ def written(path: Path, format_name: str) -> Path:
     return file
 
 
+@pytest.mark.slow
 @each("format_name", ["csv", "tsv", "jsonl", "json", "parquet", "arrow"])
 def test_every_format_gives_the_same_figures(format_name: str, mrl: Mrl, tmp_path: Path) -> None:
     options = ["--weight", "w", "--margin", "0.1", "-f", "json"]
@@ -151,6 +152,7 @@ def test_every_format_gives_the_same_figures(format_name: str, mrl: Mrl, tmp_pat
     assert figures(mrl("rank", written(tmp_path, format_name), *options).result) == expected
 
 
+@pytest.mark.slow
 def test_any_cut_and_any_jobs_give_the_same_bytes(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
     options = ["--weight", "w", "--margin", "0.1"]
     expected = [mrl("rank", "lists.csv", *options).out, mrl("rank", "lists.csv", *options, "--per-query").out]

@@ -282,6 +282,7 @@ def test_no_pairs_change_nothing(name: str) -> None:
     assert reduced(CASES[name](), [[], [(0, 0), (0, SIZE), (SIZE, SIZE)], [(SIZE, SIZE)], []]) == expected
 
 
+@pytest.mark.slow
 @each("name", CASES)
 def test_what_is_lost_or_counted_twice_shows(name: str) -> None:
     expected = expected_of(name)
@@ -392,6 +393,7 @@ def test_lists_are_in_the_bar_of_their_accuracy() -> None:
     assert (twice.bars.tolist(), *twice[1:]) == (bars.tolist(), 3, 2)
 
 
+@pytest.mark.slow
 @each("most", [0, 1, 2, 3, 9])
 def test_worst_lists_are_those_of_the_greatest_losses_and_the_first_by_their_keys(most: int) -> None:
     means = {"e": 2.0, "c": 1.0, "d": 1.0, "a": 1.0, "none": 0.0, "b": 1.0}

@@ -109,6 +109,7 @@ def test_true_is_no_number(name: str, role: str, tmp_path: Path, capfd: Capture)
     assert _run(name, [True], tmp_path, capfd).code == 3
 
 
+@pytest.mark.slow
 @EVERY_FORMAT
 def test_losses_of_ones_own_may_be_texts_and_not_finite(name: str, tmp_path: Path, capfd: Capture) -> None:
     columns: Columns = {"x1": [0.5, 1.0], "x2": [3, 3], "y": [1, 1], "mine": ["2.5", "NaN"]}

@@ -457,6 +457,7 @@ def test_margins_are_lists_and_ranges_of_decimals(text: str, margins: list[float
     assert list(parsed_margins(text)) == margins
 
 
+@pytest.mark.slow
 def test_long_range_hits_every_decimal() -> None:
     margins = parsed_margins("0:99.999:0.001")
     assert list(margins) == [float(f"{index // 1000}.{index % 1000:03}") for index in range(MOST_MARGINS)]

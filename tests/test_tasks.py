@@ -178,7 +178,7 @@ RUNS = [
 ]
 
 
-@pytest.mark.parametrize("line", mostly_slow(RUNS, quick=8))
+@pytest.mark.parametrize("line", mostly_slow(RUNS, quick=5))
 @pytest.mark.usefixtures("files")
 def test_spans_measured_elsewhere_print_the_same_bytes(line: str, tmp_path: Path, request: Any, mrl: Mrl) -> None:
     def ran(*more: str) -> tuple[Ran, bytes]:
@@ -192,6 +192,7 @@ def test_spans_measured_elsewhere_print_the_same_bytes(line: str, tmp_path: Path
     assert ran("--engine", "dask") == expected
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("files", "elsewhere")
 def test_large_states_of_groups_are_joined_where_they_are(monkeypatch: pytest.MonkeyPatch, mrl: Mrl) -> None:
     line = ["compute", *["plain.csv", "plain.parquet"] * 5, "--group-by", "q", "-f", "csv"]
@@ -244,6 +245,7 @@ def test_which_cells_are_quoted_does_not_depend_on_blocks(monkeypatch: pytest.Mo
     "line",
     mostly_slow(
         [
+            "rank small --query q --score u --label x1 --per-query",
             "compute small -f csv --by-file",
             "compute small --group-by g --group-by q --confidence 0.9 -f csv",
             "compute small --reduction none --keep-columns",
@@ -253,9 +255,8 @@ def test_which_cells_are_quoted_does_not_depend_on_blocks(monkeypatch: pytest.Mo
             "compare small --x1-b u --x2-b v --group-by g -f csv",
             "validate small",
             "rank small --query q --score u --label x1 -f csv",
-            "rank small --query q --score u --label x1 --per-query",
         ],
-        quick=2,
+        quick=1,
     ),
 )
 @pytest.mark.usefixtures("files")
@@ -289,7 +290,7 @@ def test_small_files_are_measured_together_and_print_the_same_bytes(
 
 
 @pytest.mark.usefixtures("files")
-@pytest.mark.parametrize("name", [name for name in FILES if name.startswith("bad")])
+@pytest.mark.parametrize("name", mostly_slow([name for name in FILES if name.startswith("bad")], quick=2))
 def test_all_rows_before_the_first_problem_are_written_and_no_others(
     name: str, monkeypatch: pytest.MonkeyPatch, mrl: Mrl
 ) -> None:
@@ -460,7 +461,7 @@ def test_progress_follows_what_was_measured_elsewhere(
 
 
 @pytest.mark.usefixtures("files")
-@pytest.mark.parametrize("on_error", ["fail", "skip"])
+@pytest.mark.parametrize("on_error", ["fail", pytest.param("skip", marks=pytest.mark.slow)])
 def test_no_row_is_lost_where_a_bad_cell_stands_before_a_quote(
     on_error: str, tmp_path: Path, request: Any, mrl: Mrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:

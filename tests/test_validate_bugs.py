@@ -272,7 +272,7 @@ def test_sound_groups_pass(loss: str, options: list[str], mrl: Mrl) -> None:
     assert names[-2:] == ["groups in sum", "loop groups"]
 
 
-@each("figure", FIGURES)
+@each("figure", FIGURES, quick=4)
 def test_a_figure_of_one_group_that_is_reported_wrong_is_caught(
     figure: str, mrl: Mrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:

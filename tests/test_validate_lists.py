@@ -66,6 +66,7 @@ def validated(mrl: Mrl) -> Validated:
         "--group-by topic --margin 0.5",
         "--by-file",
     ],
+    quick=3,
 )
 def test_what_is_right_passes(options: str, validated: Validated) -> None:
     record = validated(*options.split())
@@ -125,6 +126,7 @@ def test_lists_that_are_added_twice_are_found(validated: Validated, monkeypatch:
     assert "queries should be 60, mrl computes 120" in failed["loop figures"]["note"]
 
 
+@pytest.mark.slow
 def test_a_sample_is_the_same_for_any_order_and_says_its_size(mrl: Mrl, validated: Validated) -> None:
     first = validated("--sample", "7", "--seed", "3")
     assert first["notes"] == ["7 of 60 queries were checked, of seed 3"]
@@ -161,7 +163,13 @@ def explained(validated: Validated, value: float, *options: str) -> tuple[str, s
 @pytest.mark.parametrize(
     ("asked", "theirs", "words", "hint"),
     [
-        ("--margin 0.5", "--margin 0.5 --reduction query-mean", "mean over queries", "--reduction query-mean"),
+        pytest.param(
+            "--margin 0.5",
+            "--margin 0.5 --reduction query-mean",
+            "mean over queries",
+            "--reduction query-mean",
+            marks=pytest.mark.slow,
+        ),
         pytest.param(
             "--margin 0.5", "--margin 0.5 --reduction sum", "the sum", "--reduction sum", marks=pytest.mark.slow
         ),
