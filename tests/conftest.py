@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 settings.register_profile("untimed", deadline=None, max_examples=50)  # how long one takes says nothing here
-settings.register_profile("quick", deadline=None, max_examples=15)  # as tests.each: less in the quick tests
+settings.register_profile("quick", deadline=None, max_examples=10)  # as tests.each: less in the quick tests
 settings.load_profile("untimed")
 gc.disable()  # until all tests are collected: nothing of what is made for them is garbage
 

@@ -93,8 +93,8 @@ def each(
 
 
 def examples(count: int) -> settings:
-    """Return the setting of so many examples of Hypothesis, or of a quarter of them in a run of the quick tests."""
-    return settings(max_examples=max(count // 4, 10) if is_quick else count)
+    """Return the setting of so many examples of Hypothesis, or of an eighth of them in a run of the quick tests."""
+    return settings(max_examples=max(count // 8, 10) if is_quick else count)
 
 
 def combined(axes: list[list[dict[str, Any]]], *, is_quick: bool) -> list[dict[str, Any]]:

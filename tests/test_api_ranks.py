@@ -64,7 +64,7 @@ def test_gradient_of_query_mean_is_the_mean_of_those_of_queries(loss: str, weigh
 
 
 @each("reduction", ["mean", "query-mean", "sum"])
-@each("loss", [*LOSSES, *LISTWISE])
+@each("loss", [*LOSSES, *LISTWISE], quick=5)
 def test_rank_loss_is_what_evaluate_lists_reports(loss: str, reduction: Any) -> None:
     frame = pd.DataFrame({"query": QUERY, "label": LABEL, "score": SCORE})
     settings: dict[str, Any] = {"loss": loss, "reduction": reduction}

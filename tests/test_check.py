@@ -310,6 +310,7 @@ def test_stdin_is_an_input(args: list[str], mrl: Mrl) -> None:
     assert entry["dialect"]["compression"] == "gzip"
 
 
+@pytest.mark.slow
 def test_pipe_is_an_input() -> None:
     assert run(["check", "-f", "json"], stdin=PAIRS).result["inputs"][0]["rows"] == 2
 

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,7 @@ from mrl_cli.render import format_names, progress, render
 from mrl_cli.reports.base import flat
 from mrl_cli.reports.compute import ComputeReport, compute_report
 from mrl_cli.reports.figures import NUMBERS
-from tests.each import crossed, each, mostly_slow
+from tests.each import each, mostly_slow
 from tests.running import DECIDING, Mrl, Ran, is_writing, run, run_on_terminal, run_on_terminal_inside
 
 if TYPE_CHECKING:
@@ -672,7 +673,7 @@ def test_completion_of_powershell_needs_a_click_that_knows_it(mrl: Mrl, monkeypa
             ("mrl docs reference/comp", {"reference/compare", "reference/compute", "reference/completion"}),
             ("mrl help v", {"validate"}),
         ],
-        quick=2,
+        quick=1,
     ),
 )
 def test_completion_completes(words: str, names: set[str]) -> None:
@@ -961,7 +962,9 @@ def test_output_that_does_not_fit_is_never_cut_silently(unbuffered: str, many: P
     assert (done.returncode, done.stderr) == (4, b"error: File too large\n")
 
 
-@pytest.mark.parametrize(("rows", "reduction"), crossed([4_000, 400_000], ["mean", "none"]))  # 400,000: with workers
+@pytest.mark.parametrize(
+    ("rows", "reduction"), mostly_slow(product([4_000, 400_000], ["mean", "none"]), quick=1)
+)  # 400,000: with workers
 def test_interrupt_is_silent_and_leaves_the_old_file(rows: int, reduction: str, tmp_path: Path) -> None:
     """The input is a FIFO that stays open, so the run is certainly under way when the signal comes."""
     os.mkfifo(tmp_path / "endless.csv")

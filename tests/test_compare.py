@@ -370,6 +370,7 @@ def test_swapped_scores_and_copied_margins_are_noted(mrl: Mrl, tmp_path: Path) -
     assert f"note: b: {half}" in said
 
 
+@pytest.mark.slow
 @each(
     ("lines", "code", "message"),
     [

@@ -702,6 +702,7 @@ def test_late_quote_keeps_rows_and_columns_in_order(
     assert [row["note"] for row in rows] == ["one\n0,0,1,two" if is_late else "one" for is_late in late]
 
 
+@pytest.mark.slow
 def test_bad_cell_after_a_late_quote_has_its_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

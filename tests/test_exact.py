@@ -262,6 +262,7 @@ def test_slices_add_up_products_and_marked_factors(size: int, spread: int) -> No
     assert units_of_products(left, right, masks) == expected
 
 
+@pytest.mark.slow
 @each("scale", [1.0, -1.0, 2.0**300])
 @each("bits", [17, 18, 19, 20, 52])
 def test_slices_of_a_full_block_are_not_rounded(bits: int, scale: float) -> None:

@@ -109,6 +109,7 @@ def test_every_loss_is_there(loss: str) -> None:
 PLAIN = pairs(50)[["x1", "x2", "y"]]
 
 
+@pytest.mark.slow
 @each(
     "frame",
     [

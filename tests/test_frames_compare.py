@@ -126,7 +126,7 @@ def test_hand_worked_pairs() -> None:
     pd.testing.assert_frame_equal(frame, before)
 
 
-@each("loss", LOSSES)
+@each("loss", LOSSES, quick=4)
 def test_model_against_itself_differs_nowhere(loss: str) -> None:
     record = compare(pairs(), x1_b="x1", x2_b="x2", loss=loss, bootstrap=10)
     assert record["a"] == record["b"]

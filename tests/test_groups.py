@@ -211,6 +211,7 @@ def test_sums_of_products_by_code_are_exact(pairs: list[tuple[int, float]]) -> N
         assert Fraction(total.units, 1 << UNIT_EXPONENT) == expected
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.floats() | st.sampled_from([1e308, 5e-324])), min_size=4, max_size=9),
     st.sampled_from([1, 20, 300]),

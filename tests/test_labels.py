@@ -72,7 +72,7 @@ WRITERS: dict[str, Callable[[list[Any], str], object]] = {
     ),
     "p.arrow": lambda values, name: pyarrow.feather.write_feather(_table(values), name),
 }
-in_every_format = each("name", WRITERS)
+in_every_format = each("name", WRITERS, quick=5)
 
 
 def figures(record: dict[str, Any]) -> dict[str, Any]:
@@ -438,6 +438,7 @@ def test_sign_of_a_strength_is_the_label(name: str, expected: dict[str, Any], mr
     assert (ran.code, f"{problems.TIE}       1 " in ran.err, "--on-tie drop" in ran.err) == (3, True, True)
 
 
+@pytest.mark.slow
 @in_every_format
 def test_size_of_a_strength_is_a_weight_or_a_margin(name: str, mrl: Mrl) -> None:
     WRITERS[name](STRENGTHS, name)
@@ -635,6 +636,7 @@ def test_frames_of_two_models_are_compared_by_mapped_labels() -> None:
 # What a hint needs to know.
 
 
+@pytest.mark.slow
 @in_every_format
 def test_labels_with_a_problem_are_kept_as_text(name: str, mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[dict[str, int]] = []

@@ -78,6 +78,7 @@ def test_kept_columns_say_what_is_not_finite_in_the_object_where_it_stands(mrl: 
         mrl(*args).must_fail(2, "nested.parquet has a column 'not_finite'")
 
 
+@pytest.mark.slow
 def test_groups_say_what_is_not_finite_each_for_itself(mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "huge.csv").write_text("x1,x2,y,not_finite\n1e308,-1e308,-1,a\n0,1,1,b\n0,2,1,b\n")
     args = "compute", "huge.csv", "--group-by", "not_finite", "--confidence", "0.95"

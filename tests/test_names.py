@@ -38,7 +38,7 @@ def _flags(alias: Alias) -> list[str]:
     return [word.replace(alias.needed, "0.25") if alias.needed else word for word in alias.flags]
 
 
-@each("alias", ALIASES.values(), quick=10)
+@each("alias", ALIASES.values(), quick=5)
 def test_an_alias_is_its_loss_with_the_settings_shown(alias: Alias, mrl: Mrl) -> None:
     command, file = ("compute", "pairs.csv") if alias.loss in LOSSES else ("rank", "lists.csv")
     flags = _flags(alias)
@@ -131,6 +131,7 @@ def test_guesses_are_near_and_never_of_an_acronym(wrong: str, right: str | None)
     assert caught.value.hint.partition("did you mean --loss ")[2].rstrip("?") == (right or "")
 
 
+@pytest.mark.slow
 def test_no_wrong_letter_makes_an_acronym_another() -> None:
     known = {letters_of(name) for name in (*REGISTERED, *ALIASES, *AMBIGUOUS, *ELSEWHERE)}
     for name in (name for name in known if len(name) < 5):

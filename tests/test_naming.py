@@ -57,6 +57,7 @@ PROMPTS = [f"Human: question number {row}, {'which is long ' * 9}" for row in ra
 COUNTED = list(range(SIZE))
 
 
+@pytest.mark.slow
 @each(
     ("name", "values"),
     [("id", IDS), ("id", COUNTED), ("prompt_id", COUNTED), ("promptId", IDS), ("prompt", PROMPTS), ("text", PROMPTS)],

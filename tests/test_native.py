@@ -72,6 +72,7 @@ ODD_INTEGERS = ["", "0", "-0", "00", "01", "-01", "+1", "-", "--1", "1-", " 1", 
 ODD_INTEGERS += ["٣", "³", "1\0", "0x1", *(sign + "9" * size for sign in ("", "-") for size in (17, 18, 19, 31))]
 
 
+@pytest.mark.slow
 def test_keys_are_integers_only_where_python_writes_them_so() -> None:
     random = Random(5)
     assert wrong_keys(ODD_INTEGERS) == []

@@ -78,6 +78,7 @@ def test_bytes_behind_a_mark_of_four_are_not_split_as_text(tmp_path: Path, capfd
     assert (ran.code, ran.out) == (0, "2.0\n")
 
 
+@pytest.mark.slow
 def test_the_file_behind_stdin_is_not_written_over(tmp_path: Path) -> None:
     pairs = tmp_path / "pairs.csv"
     pairs.write_text("x1,x2,y\n1,0,-1\n")

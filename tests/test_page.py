@@ -690,6 +690,7 @@ def test_losses_that_add_up_to_more_than_a_double_holds_have_their_shares(
     assert sorted(filter(None, shares)) == pytest.approx([1 / 3, 2 / 3])
 
 
+@pytest.mark.slow
 def test_a_page_of_two_inputs_asks_whether_the_second_is_another_model(mrl: Mrl, tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / f"{name}.csv").write_text("x1,x2,y\n1,2,1\n3,1,1\n")

@@ -21,7 +21,7 @@ from mrl_cli.errors import MachineError
 from mrl_cli.inputs import text
 from mrl_cli.reductions import rows as rows_out
 from mrl_cli.render.folder import PartsFolder
-from tests.each import crossed, mostly_slow
+from tests.each import mostly_slow
 from tests.running import Mrl, Ran, run
 from tests.test_tasks import Bytes, as_csv, rows
 
@@ -150,7 +150,10 @@ def test_stdin_is_a_part_of_its_own() -> None:
 
 @pytest.mark.parametrize(
     ("line", "is_there"),
-    crossed(["bad.csv", "plain.csv --x1 nope", "plain.csv torn.csv.gz", "plain.csv a/*.csv"], [False, True]),
+    mostly_slow(
+        product(["bad.csv", "plain.csv --x1 nope", "plain.csv torn.csv.gz", "plain.csv a/*.csv"], [True, False]),
+        quick=1,
+    ),
 )
 def test_failed_run_leaves_no_part(line: str, is_there: bool, mrl: Mrl) -> None:
     Path("torn.csv.gz").write_bytes(gzip.compress(Path("plain.csv").read_bytes())[:-9])
@@ -168,6 +171,7 @@ def test_failed_run_leaves_no_part(line: str, is_there: bool, mrl: Mrl) -> None:
         assert not (is_there and any(Path("out").iterdir()))
 
 
+@pytest.mark.slow
 def test_worker_that_comes_late_writes_nothing(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[tuple[bytes, bytes]] = []
 

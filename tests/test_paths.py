@@ -201,6 +201,7 @@ def test_a_place_beyond_the_list_of_a_row_names_the_row(name: str, compute: Call
     assert compute(name, records, "--x1", "x1.0").result["sum"] == 2 + 1.5 + 2 + 1.5
 
 
+@pytest.mark.slow
 @EVERY_FORMAT
 @each(
     ("cell", "path", "proposed"),

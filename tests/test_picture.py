@@ -17,6 +17,7 @@ from mrl_cli.errors import MachineError
 from mrl_cli.render import picture
 from mrl_cli.render.svg import WIDE, Scale, drawings_of
 from mrl_cli.reports.plots import Distribution, Quadrants, Region
+from tests.each import mostly_slow
 from tests.running import Mrl
 from tests.test_page import HOSTILE
 from tests.test_plots import COMMANDS, SAMPLE
@@ -66,7 +67,7 @@ def test_names_of_regions_are_in_the_picture_and_apart(start: float, margin: flo
     assert all(before[1] < after[0] for row in rows.values() for before, after in pairwise(sorted(row)))
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", mostly_slow(COMMANDS, quick=2))
 def test_a_picture_says_what_the_terminal_says_and_changes_nothing_else(name: str, mrl: Mrl, tmp_path: Path) -> None:
     command, path = COMMANDS[name](tmp_path), tmp_path / "plot.svg"
     shown = mrl(*command, "--plot", "always").out.splitlines()

@@ -176,6 +176,7 @@ def test_pictures_are_the_golden_ones(
     assert pieces == [golden.read_text(encoding="utf-8")]
 
 
+@pytest.mark.slow
 def test_numbers_are_those_of_the_results(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     arguments = ["compute", str(SAMPLE), "--margin", "0.5", "--calibration"]
     text = picture_of(arguments, capfd).out

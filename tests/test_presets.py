@@ -117,6 +117,7 @@ def test_files_of_every_producer_need_only_the_preset(
     assert (record["preset"], record["inputs"]) == (preset, [name])
 
 
+@pytest.mark.slow
 @with_every_file
 def test_stdin_loses_nothing_that_was_peeked(
     preset: str, name: str, content: str | Callable[[Path], None], mrl: Mrl, tmp_path: Path

@@ -207,7 +207,7 @@ def curve_by_fractions(
 
 
 @each("loss", ["margin_ranking", "squared_hinge"])
-@each("seed", range(12))
+@each("seed", range(12), quick=4)
 def test_curve_of_a_hinge_is_that_of_rational_numbers(loss: str, seed: int) -> None:
     random, dtype = np.random.default_rng(seed), "float32" if seed % 3 == 0 else "float64"
     size, is_on_grid = 40, seed % 2 == 0

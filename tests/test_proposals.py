@@ -91,6 +91,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow
 @each("write", WRITERS)
 @each("kind", KINDS)
 @each("column", ["y", "verdict"])

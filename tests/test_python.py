@@ -232,6 +232,7 @@ def test_misspelt_arguments_are_answered_with_the_closest(call: Callable[[], Any
         call()
 
 
+@pytest.mark.slow
 @each("name", PRODUCED)
 def test_presets_read_frames_as_they_read_files(name: str) -> None:
     rows, mean = PRODUCED[name]

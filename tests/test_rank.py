@@ -498,6 +498,7 @@ def test_accuracies_of_queries_are_weighed_as_their_means(mrl: Mrl, tmp_path: Pa
     assert mrl("validate", "w.csv", "--query", "query", "--query-weight", "w").code == 0
 
 
+@pytest.mark.slow
 @each("loss", [("margin_ranking", "--margin", "0.5"), ("ipo",), ("logistic", "--margin", "0.5")])
 @each("weights", [("--weight", "w"), ("--query-weight", "v"), ("--weight", "w", "--query-weight", "v")])
 def test_pairs_of_weight_0_are_left_out_as_compute_leaves_them_out(

@@ -314,6 +314,7 @@ def test_states_merge_in_any_grouping(name: str) -> None:
     assert case.seen(empty + first) == case.seen(first + empty) == case.seen(first)
 
 
+@pytest.mark.slow
 def test_states_of_no_pairs_are_new_ones() -> None:
     for make in CASES.values():
         case = make()

@@ -191,7 +191,7 @@ def _untimed(ran: Ran, place: str = "s3://data/") -> Ran:
     return Ran(ran.code, *(text.replace(place, "s3://data/") for text in ran[1:]))
 
 
-@pytest.mark.parametrize("line", mostly_slow(CALLS, quick=2))
+@pytest.mark.parametrize("line", mostly_slow(CALLS, quick=1))
 def test_objects_print_the_bytes_of_local_files(
     line: str, s3: Proxy, mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -178,7 +178,7 @@ RUNS = [
 ]
 
 
-@pytest.mark.parametrize("line", mostly_slow(RUNS, quick=5))
+@pytest.mark.parametrize("line", mostly_slow(RUNS, quick=3))
 @pytest.mark.usefixtures("files")
 def test_spans_measured_elsewhere_print_the_same_bytes(line: str, tmp_path: Path, request: Any, mrl: Mrl) -> None:
     def ran(*more: str) -> tuple[Ran, bytes]:

@@ -282,6 +282,7 @@ def test_tolerances_are_those_given(mrl: Mrl) -> None:
     assert mrl("pairs.csv", "--margin", "0.5", "--expect", "0.750008", "--dtype", "float32").code == 0
 
 
+@pytest.mark.slow
 def test_each_mismatching_row_of_a_column_is_listed(mrl: Mrl) -> None:
     ran = mrl("wrong.csv", "--margin", "0.5", "--loss-column", "loss", "-f", "json")
     record = result(ran, 1)
@@ -292,6 +293,7 @@ def test_each_mismatching_row_of_a_column_is_listed(mrl: Mrl) -> None:
     assert record["notes"] == ["none of the known mistakes explains the losses of these 3 pairs"]
 
 
+@pytest.mark.slow
 def test_a_file_of_other_rows_names_them_by_row(mrl: Mrl, tmp_path: Path) -> None:
     columns = {"x1": [0.5, 1.0], "x2": [0.25, 2.0], "y": [1, 1], "loss": [0.25, 9.0]}
     pq.write_table(pa.table(columns), tmp_path / "pairs.parquet")
@@ -458,7 +460,7 @@ def test_annotations_are_one_more_output_format() -> None:
     assert {*format_names(), "github"} == set(format_names(with_annotations=True))
 
 
-@each("name", format_names(with_annotations=True), quick=4)
+@each("name", format_names(with_annotations=True), quick=3)
 def test_every_output_format_holds_the_verdict(name: str, mrl: Mrl) -> None:
     good = mrl("pairs.csv", "--margin", "0.5", "--loss-column", "loss", "-f", name)
     bad = mrl("wrong.csv", "--margin", "0.5", "--loss-column", "loss", "-f", name)
@@ -475,6 +477,7 @@ def test_table_for_a_person(mrl: Mrl) -> None:
     assert out.splitlines()[0] == "1 of 7 checks failed: loss column."
 
 
+@pytest.mark.slow
 def test_a_pair_that_is_a_difference_is_shown_as_that(mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "gaps.csv").write_text("gap,y,loss\n-0.25,1,0.5\n2,-1,5\n")
     options = ("gaps.csv", "--difference", "gap", "--scale", "2", "--loss-column", "loss")
