@@ -91,7 +91,7 @@ def test_wrong_numbers_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert wrong_cells(["0.5", "x", "9"]) == ["0.5", "x"]
 
 
-@pytest.mark.parametrize("count", [200, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [200, pytest.param(3000, marks=pytest.mark.slow)])
 def test_damaged_rows_are_read_as_the_careful_way_reads_them(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delimited, "_parsed_by_arrow", decline)
     random = Random(count)
@@ -319,7 +319,7 @@ def test_a_file_cut_anywhere_fares_as_without_the_compiled_reader(
         assert size < len(whole) or without.code == 0
 
 
-@pytest.mark.parametrize("files", [6, pytest.param(80, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("files", [6, pytest.param(25, marks=pytest.mark.slow)])
 def test_groups_of_integers_and_of_texts_are_those_without_the_compiled_reader(
     files: int, tmp_path: Path, capfd: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
