@@ -396,10 +396,13 @@ UNRELATED: dict[str, Array] = {
 }
 
 
+SOME = slice(1500)  # by chance, as much would be found in them as in all
+
+
 @pytest.mark.parametrize("name", UNRELATED)
 @pytest.mark.parametrize("case", [CASE, COARSE], ids=["fine", "coarse"])
 def test_nothing_is_claimed_of_an_unrelated_column(case: Case, name: str) -> None:
-    assert explained(case, UNRELATED[name]) == []
+    assert explained(case.taken(SOME), UNRELATED[name][SOME]) == []
 
 
 @pytest.mark.parametrize(
@@ -412,7 +415,7 @@ def test_nothing_is_claimed_of_an_unrelated_column(case: Case, name: str) -> Non
 )
 def test_nothing_is_claimed_of_a_column_unrelated_to_another_loss(case: Case, name: str) -> None:
     is_hinge_of_these = name.startswith("right but") and LOSSES[case.loss].has_margin  # whose margin is solved for
-    assert bool(explained(case, UNRELATED[name])) == is_hinge_of_these
+    assert bool(explained(case.taken(SOME), UNRELATED[name][SOME])) == is_hinge_of_these
 
 
 @pytest.mark.parametrize("seed", range(20))
