@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-SIZE = 16_000
+SIZE = 8000
 RANDOM = np.random.default_rng(11)
 X1, X2 = RANDOM.normal(size=(2, SIZE))
 Y = RANDOM.choice([-1.0, 1.0], SIZE)
-RARE = np.where(np.arange(SIZE) == 13_333, 1e6, X1)  # one pair is most of every sum
-TIED = np.where(np.arange(SIZE) % 8_000 == 7, X2, X1)
-MARGINS = np.where(np.arange(SIZE) % 10_000 == 9, 0.5, 0.0)
+RARE = np.where(np.arange(SIZE) == 6667, 1e6, X1)  # one pair is most of every sum
+TIED = np.where(np.arange(SIZE) % 4000 == 7, X2, X1)
+MARGINS = np.where(np.arange(SIZE) % 5000 == 9, 0.5, 0.0)
 CASES = {
     "plain": Case(X1, X2, Y, 0.5),
     "rounded": Case(X1.round(1), X2.round(1), Y, 0.25),
@@ -40,7 +40,7 @@ CASES = {
 
 @pytest.fixture(autouse=True)
 def pairs_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, number in (("FEWEST_PAIRS", SIZE), ("SAMPLE_PAIRS", 4000), ("EXTREMES", 256)):
+    for name, number in (("FEWEST_PAIRS", SIZE), ("SAMPLE_PAIRS", 2000), ("EXTREMES", 128)):
         monkeypatch.setattr(screened, name, number)
 
 
