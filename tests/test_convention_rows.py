@@ -5,44 +5,21 @@ from __future__ import annotations
 import csv
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from mrl_cli.commands import docs
+from tests.copies import run_copy
 from tests.readme_commands import missing_tool
 from tests.written_pages import MANUAL
 
 pytestmark = pytest.mark.slow
 
-# A copy of this process runs the `mrl` of each line that it reads, so that all is loaded once. The words are variables,
-# those after mrl, and the files for stdout and stderr.
-SCRIPT = """
-import os
-import shlex
-import sys
-from mrl_cli import runtime
-runtime.set_environment()
-import pyarrow.csv
-from mrl_cli import cli
-from mrl_cli.commands import compute
-from mrl_cli.render.formats import table
-for line in sys.stdin:
-    *words, out, err = shlex.split(line)
-    process = os.fork()
-    if process:
-        print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
-        continue
-    for number, name in enumerate((os.devnull, out, err)):
-        os.dup2(os.open(name, os.O_RDWR | os.O_CREAT | os.O_TRUNC), number)
-    os.environ.update(word.split("=", 1) for word in words[:words.index("mrl")])
-    sys.argv = words[words.index("mrl"):]
-    cli.process()
-"""
 # What needs no shell, and nothing of Python's own, which reads LC_ALL as it starts.
 ALONE = re.compile(r"(?!LC_ALL)(?:[A-Z_]+=\S+ )*mrl [^|;'\"$]*")
 ROW = re.compile(r"^\| (\d+) \| .*\| `(.*)` \|$", re.MULTILINE)
@@ -147,25 +124,20 @@ def test_every_command_of_the_table_shows_what_it_says(folder: Path) -> None:
     package = str(Path(__file__).parent.parent)
     kept = {name: value for name, value in os.environ.items() if name not in ("PAGER", "NO_COLOR", "COLUMNS")}
     env = kept | {"PATH": path, "MANPATH": str(folder / "man"), "PYTHONPATH": package}
-    wrong, printed = [], (folder / "out", folder / "err")
-    given: Any = {"cwd": folder, "env": env}
-    copied = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **given
-    )
-    assert copied.stdin
-    assert copied.stdout
+    wrong = []
     for number, (code, pattern) in SHOWN.items():
         tools = {tool for tool in ("script", "timeout", "man") if re.search(rf"\b{tool} ", commands[number])}
         if missing_tool(commands[number]) or not all(map(shutil.which, tools)):
             continue
         if ALONE.fullmatch(commands[number]):
-            print(commands[number], *printed, file=copied.stdin, flush=True)
-            ended, shown = int(copied.stdout.readline()), "".join(file.read_text("utf-8") for file in printed)
+            words = shlex.split(commands[number])
+            place = words.index("mrl")
+            ran = run_copy(words[place + 1 :], folder, env | dict(word.split("=", 1) for word in words[:place]))
+            ended, shown = ran.code, ran.out + ran.err
         else:
             call = ["bash", "-c", commands[number]]
-            done = subprocess.run(call, stdin=subprocess.DEVNULL, capture_output=True, check=False, **given)
+            done = subprocess.run(call, cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=False)
             ended, shown = done.returncode, (done.stdout + done.stderr).decode().replace("\r\n", "\n")
         if ended != code or not re.search(pattern, shown):
             wrong.append(f"{number}: {commands[number]}: exit code {ended}\n{shown[:2000]}")
-    copied.communicate()
     assert not wrong, "\n\n".join(wrong)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
+from tests.copies import run_copied
 from tests.each import each
 from tests.running import Mrl, Ran, run
 
@@ -42,7 +43,7 @@ def written(table: pa.Table, name: str, compression: str | None = None, *, times
 def run_on(data: bytes, name: str, folder: Path, *options: str) -> Ran:
     """Run as a process of its own, which a damaged file may end."""
     (folder / name).write_bytes(data)
-    return run(["compute", name, *options], cwd=folder)
+    return run_copied(["compute", name, *options], folder)
 
 
 @EVERY_FORMAT
