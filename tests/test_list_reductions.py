@@ -238,7 +238,10 @@ def test_looking_for_a_query_weight_asks_for_rows_with_numbers() -> None:
         QueryWeightReduction().add({}, Measured(replace(batch(range(3)), rows=None), PLAN))
 
 
-@given(st.lists(st.text(max_size=12), min_size=1, unique=True), st.lists(st.text(max_size=5), min_size=1, unique=True))
+@given(
+    st.lists(st.text(max_size=12), min_size=1, max_size=9, unique=True),
+    st.lists(st.text(max_size=5), min_size=1, max_size=9, unique=True),
+)
 def test_hashes_are_those_of_the_texts_however_they_are_encoded(first: list[str], second: list[str]) -> None:
     keys = [(a, b) for a in first for b in second]
     columns = [pa.array(texts, pa.string()).dictionary_encode() for texts in zip(*keys, strict=True)]
