@@ -163,7 +163,7 @@ def _parquet(path: Path, group: int) -> Path:
 OPTIONS = ("--group-by group", "", "--calibration", "", "--confidence 0.9", "--group-by group --weight x2")
 
 
-@each(("name", "options"), zip(INPUTS, OPTIONS, strict=True))
+@each(("name", "options"), zip(INPUTS, OPTIONS, strict=True), quick=3)
 def test_children_come_to_the_same_bytes(name: str, options: str, tmp_path: Path) -> None:
     call = ["compute", *INPUTS[name](tmp_path), *REPORT, *options.split()]
     expected, none, _, _ = _run(call, jobs=1)

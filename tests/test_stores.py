@@ -270,6 +270,7 @@ def test_objects_of_a_listing_are_not_looked_at_one_by_one(s3: Proxy, mrl: Mrl) 
     assert [asked.method for asked in s3.asked] == ["GET", "GET"]  # the listing, and the one object
 
 
+@pytest.mark.slow
 def test_range_of_many_pieces_is_read_whole_and_never_beyond(
     web: Files, mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -587,6 +588,7 @@ def test_parts_are_written_into_a_bucket(
     remote.remove(f"s3://data/{folder}/", here)
 
 
+@pytest.mark.slow
 def test_failed_run_leaves_no_part_in_a_bucket(s3: Proxy, mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks, "LEAST_SPAN_BYTES", 600_000)
     monkeypatch.setenv(stores.SECONDS_VARIABLE, "60")

@@ -352,6 +352,7 @@ def _loaded(tmp_path: Path, *lines: Args, cwd: str | Path = ".", **env: str) -> 
     return set(names.read_text().split())
 
 
+@pytest.mark.slow
 def test_a_run_loads_what_reads_settings_and_names_only_where_there_are_some(tmp_path: Path) -> None:
     file = tmp_path / "pairs.csv"
     file.write_text("x1,x2,y\n0.5,0.25,1\n")
@@ -399,6 +400,7 @@ def test_a_frame_that_does_not_fit_is_said_in_a_line(
     assert capfd.readouterr() == ("", "error: out of memory\nhint: give mrl more memory\n")
 
 
+@pytest.mark.slow
 def test_pairs_load_nothing_of_lists(tmp_path: Path) -> None:
     (tmp_path / "pairs.csv").write_text("x1,x2,y\n0.5,0.25,1\n")
     (tmp_path / "lists.csv").write_text("query,label,score\na,1,0.5\na,0,0.25\n")
@@ -425,6 +427,7 @@ def test_compiled_reader_loads_no_pyarrow(compiled: None, tmp_path: Path) -> Non
         assert "json" not in loaded or lines is not computing
 
 
+@pytest.mark.slow
 def test_csv_run_without_the_compiled_reader_loads_only_what_it_needs(tmp_path: Path) -> None:
     file = tmp_path / "pairs.csv"
     file.write_text("x1,x2,y\n0.5,0.25,1\n")
@@ -442,6 +445,7 @@ def test_csv_run_without_the_compiled_reader_loads_only_what_it_needs(tmp_path: 
     assert not loaded & {"gzip", "pathlib", "ssl", "concurrent.futures.thread"} - _loaded_by("import pyarrow.csv")
 
 
+@pytest.mark.slow
 def test_ranking_a_csv_file_loads_only_what_it_needs(tmp_path: Path) -> None:
     file = tmp_path / "lists.csv"
     file.write_text("query,label,score,kind\na,1,0.25,k\na,0,0.5,k\nb,0,1,k\nb,1,2,k\n")
@@ -451,6 +455,7 @@ def test_ranking_a_csv_file_loads_only_what_it_needs(tmp_path: Path) -> None:
     assert not loaded & {"pandas", "rich", "pyarrow.compute", "pyarrow.parquet", "pyarrow.json", "tempfile"}
 
 
+@pytest.mark.slow
 def test_comparing_in_one_file_does_not_load_what_joins_two(tmp_path: Path) -> None:
     file = tmp_path / "pairs.csv"
     file.write_text("x1,x2,y,u,v\n0.5,0.25,1,0,1\n1,0,1,1,0\n")
@@ -472,6 +477,7 @@ def test_parquet_run_loads_only_what_it_needs(tmp_path: Path) -> None:
     assert not loaded & OF_STORES
 
 
+@pytest.mark.slow
 def test_groups_of_a_parquet_file_load_no_pandas(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -506,6 +512,7 @@ def _loaded_by(statement: str) -> set[str]:
     return set(subprocess.check_output([sys.executable, "-c", script], text=True).split())
 
 
+@pytest.mark.slow
 def test_validating_csv_loads_only_what_it_needs(tmp_path: Path) -> None:
     file = tmp_path / "pairs.csv"
     file.write_text("x1,x2,y\n0.5,0.25,1\n")
