@@ -129,6 +129,8 @@ REFUSED = [
     ("compute --save-plot p.svg --which groups", "--which groups needs --group-by or --by-file"),
     ("compute --save-plot p.svg --which groups --by-file --cluster patient1", "--which groups needs"),
     ("compute --save-plot p.svg --which margins --loss logistic", "--which margins needs one margin"),
+    ("compute --save-plot p.svg --which calibration --labels any", "--which calibration needs labels that say which"),
+    ("compute --save-plot p.svg --which calibration --loss margin_mse", "--which calibration needs labels"),
     ("compute --save-plot p.svg --reduction none", "--save-plot goes with --reduction mean or sum"),
     ("compute --save-plot p.svg -o p.svg", "--output and --save-plot name one file"),
     ("rank --save-plot p.svg --per-query", "--save-plot goes with the whole"),

@@ -530,6 +530,14 @@ def test_pairs_that_all_weigh_0_are_not_said_to_be_none(mrl: Mrl, tmp_path: Path
     assert "leave out --weight w and --query-weight v, or name others" in ran.err
 
 
+def test_a_mean_that_no_double_holds_is_infinite(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "far.csv").write_text("query,label,score,g\na,1,-1.7e308,x\na,0,1.7e308,x\nb,1,2,y\nb,0,1,y\n")
+    record = mrl("rank", "far.csv", "--group-by", "g", "-f", "json").result
+    far, near = record["groups"]
+    assert (far["not_finite"]["difference_mean"], near["difference_mean"]) == ("-Infinity", 1.0)
+    assert record["difference_mean"] == -1.7e308  # half of -3.4e308 and 1
+
+
 def test_rows_write_what_is_not_finite_as_reports_do(mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "far.csv").write_text("query,label,score\na,1,-1e308\na,0,1e308\nb,1,2\nb,0,7\n")
     assert mrl("rank", "far.csv", "--per-query", "-f", "csv").out.splitlines()[1] == "a,2,1,Infinity,Infinity,0,0,1,1"

@@ -51,6 +51,13 @@ def validated(mrl: Mrl) -> Validated:
     return checked
 
 
+def test_losses_whose_sum_no_double_holds_are_validated(mrl: Mrl, tmp_path: Path) -> None:
+    rows = "".join(f"{query},1,-8e307\n{query},0,8e307\n" for query in "abc")  # softmax: 1.6e308 each
+    (tmp_path / "far.csv").write_text(f"query,label,score\n{rows}")
+    record = mrl("validate", "far.csv", "--query", "query", "--loss", "softmax", "-f", "json").result
+    assert record["passed"]
+
+
 @each(
     "options",
     [

@@ -96,15 +96,17 @@ class Compute(Run):
 
     def _check_picture(self) -> None:
         """Raise UsageError for a picture that this run does not draw."""
-        if self.save_plot is None or self.which in ("differences", "calibration"):
+        if self.save_plot is None or self.which == "differences":
             return
         from mrl_cli.reductions.cellsums import is_hinge_of_differences
+        from mrl_cli.reports.calibration import has_confidences
 
-        is_there = is_hinge_of_differences(self.plan)
+        is_there = has_confidences(self.plan) if self.which == "calibration" else is_hinge_of_differences(self.plan)
         if self.which == "groups":
             is_there = (bool(self.group_by) or self.by_file) and not self.plan.has_clusters
         needs = {
             "groups": "--group-by or --by-file, and pairs that are independent: no --cluster",
+            "calibration": "labels that say which of two is right, and a loss that takes such labels",
             "margins": "one margin for all pairs, and a hinge: margin_ranking or squared_hinge",
         }
         refuse_if(not is_there, f"--which {self.which} needs {needs[self.which]}", "choose another picture")

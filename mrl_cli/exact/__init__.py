@@ -20,7 +20,7 @@ from mrl_cli.exact.blocks import (
     magnitude,
     products,
 )
-from mrl_cli.exact.sums import ExactAccumulator, ExactSum, ProductAccumulator
+from mrl_cli.exact.sums import ExactAccumulator, ExactSum, ProductAccumulator, quotient
 
 __all__ = ["BLOCK_VALUES", "HUGE", "UNIT_EXPONENT", "ExactAccumulator", "ExactSum", "ProductAccumulator"]
-__all__ += ["Scratch", "are_ordinary_factors", "cut", "cut_at", "magnitude", "products"]
+__all__ += ["Scratch", "are_ordinary_factors", "cut", "cut_at", "magnitude", "products", "quotient"]

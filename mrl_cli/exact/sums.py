@@ -68,7 +68,7 @@ class ExactSum:
             return math.nan
         if self.positive_infinities or self.negative_infinities:
             return math.inf if self.positive_infinities else -math.inf
-        return _quotient(self.units, 1 << UNIT_EXPONENT)
+        return quotient(self.units, 1 << UNIT_EXPONENT)
 
     def __truediv__(self, other: ExactSum) -> float:
         """Return the quotient of the two rounded sums; NaN when there is nothing to divide by.
@@ -82,7 +82,7 @@ class ExactSum:
         is_ordinary = all(sys.float_info.min <= abs(number) < math.inf for number in (dividend, divisor))
         if is_ordinary or self.is_strange or other.is_strange or not (self.units and other.units):
             return dividend / divisor if divisor else math.nan
-        return _quotient(self.units, other.units)
+        return quotient(self.units, other.units)
 
     def over(self, count: int) -> float:
         """Return the mean of so many terms, as `/` has it: the rounded sum over their number; NaN for none.
@@ -127,7 +127,12 @@ def _flat(values: NDArray[np.floating]) -> NDArray[np.floating]:
     return np.asarray(values).reshape(-1)
 
 
-def _quotient(numerator: int, denominator: int) -> float:
+def quotient(numerator: int, denominator: int) -> float:
+    """Return the quotient of integers, the divisor above 0, rounded once: infinite where no double is so large.
+
+    >>> quotient(3, 2), quotient(-(10**400), 1)
+    (1.5, -inf)
+    """
     try:
         return numerator / denominator  # Python divides integers with one correct rounding
     except OverflowError:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mrl_cli.exact import UNIT_EXPONENT
+from mrl_cli.losses import LOSSES
 from mrl_cli.model import USUAL_CONFIDENCE, Plan
 from mrl_cli.reductions.cellsums import binades
 from mrl_cli.statistics.calibration import EDGES, KNOTS, Spread, best_temperature
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from mrl_cli.reductions.histogram import Histogram
 
 _SIDES = 3  # of 0: below, at, above
+
+
+def has_confidences(plan: Plan) -> bool:
+    """Return whether labels say which of two is right, so that a confidence can be held against that."""
+    return plan.rules.labels not in ("any", "probability") and not LOSSES[plan.loss.name].is_target
 
 
 def calibration_of(histogram: Histogram, plan: Plan) -> dict[str, Any]:

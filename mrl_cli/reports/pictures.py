@@ -7,7 +7,6 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mrl_cli.losses import LOSSES
 from mrl_cli.reports.better import differing
 from mrl_cli.reports.cells import share_text
 from mrl_cli.reports.plots import Curves, Distribution, Estimate, Estimates, Plot, Quadrants, Region, Series
@@ -39,10 +38,10 @@ def prepare() -> None:
 
 def of_pairs(report: Report, histogram: Histogram, plan: Plan) -> dict[str, Plot]:
     """Return what is drawn of pairs: how d lies, the loss by margin, how sure scores are, and groups beside another."""
-    from mrl_cli.reports.calibration import calibration_of
+    from mrl_cli.reports.calibration import calibration_of, has_confidences
 
     calibration = report.calibration
-    if calibration is None and plan.rules.labels not in ("any", "probability") and not LOSSES[plan.loss.name].is_target:
+    if calibration is None and has_confidences(plan):
         calibration = calibration_of(histogram, plan)
     drawn = {
         "differences": distribution(histogram, plan),

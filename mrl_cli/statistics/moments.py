@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from mrl_cli.exact import UNIT_EXPONENT, ExactSum
+from mrl_cli.exact import UNIT_EXPONENT, ExactSum, quotient
 
 
 def standard_deviation(pairs: int, total: ExactSum, squares: ExactSum, *, of_mean: bool = False) -> float:
@@ -47,4 +47,4 @@ def exact_mean(total: ExactSum, pairs: int) -> float:
     """
     if not pairs:
         return math.nan
-    return float(total) if total.is_strange else total.units / (pairs << UNIT_EXPONENT)
+    return float(total) if total.is_strange else quotient(total.units, pairs << UNIT_EXPONENT)

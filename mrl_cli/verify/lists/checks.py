@@ -111,11 +111,12 @@ def _expected_figures(found: Sequence[Expected], query_weights: Sequence[float],
     weights = [weight for *_, weight in means]
     of_means = reference.LoopSum.of_products(weights, [mean for _, mean, _ in means])
     # Each with how large what was added up for it is: means are rounded, in whatever order they are added.
-    size = math.fsum(one.figures.terms / setting.divisor(one.figures) * weight for one, _, weight in means)
-    query_mean = of_means.over(reference.LoopSum.of(weights)), size / (math.fsum(weights) or 1)
+    sizes = [one.figures.terms / setting.divisor(one.figures) * weight for one, _, weight in means]
+    size, weighed = float(reference.LoopSum.of(sizes)), float(reference.LoopSum.of(weights))
+    query_mean = of_means.over(reference.LoopSum.of(weights)), size / (weighed or 1)
     if setting.is_listwise:
         sums = {"sum": (float(of_means), size), "mean": query_mean}
-        sums |= {"weight": (math.fsum(weights), 0.0)} if plan.has_own_weights else {}
+        sums |= {"weight": (weighed, 0.0)} if plan.has_own_weights else {}
     else:
         mean = total.mean(is_weighted=setting.is_weighted), total.terms / (setting.divisor(total) or 1)
         sums = {"sum": (float(total.total), total.terms), "mean": mean}
