@@ -21,7 +21,7 @@ from tests.written_pages import MANUAL
 pytestmark = pytest.mark.slow
 
 # What needs no shell, and nothing of Python's own, which reads LC_ALL as it starts.
-ALONE = re.compile(r"(?!LC_ALL)(?:[A-Z_]+=\S+ )*mrl [^|;'\"$]*")
+ALONE = re.compile(r"(?!LC_ALL)(?:[A-Z_]+=\S+ )*mrl [^|;'\"$<>&*?`]*")
 ROW = re.compile(r"^\| (\d+) \| .*\| `(.*)` \|$", re.MULTILINE)
 LEFT_OUT = {
     40: "installs; .ci/run does that",
