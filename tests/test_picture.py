@@ -196,6 +196,16 @@ def test_png_has_the_size_of_the_picture_and_its_labels(mrl: Mrl, tmp_path: Path
     assert picture.png_of(svg.replace(">name<", "><")) != data  # the label is there
 
 
+@pytest.mark.parametrize("which", ["differences", "margins"])
+def test_a_margin_beyond_the_dtype_is_in_no_picture(which: str, mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("x1,x2,y\n1,2,1\n3,1,1\n0,0,-1\n")
+    picture, beyond = tmp_path / f"{which}.svg", ("p.csv", "--margin=1e308", "--dtype=float32")
+    ran = mrl("compute", *beyond, "--save-plot", picture, "--which", which, "--raw")
+    assert (ran.code, ran.out) == (0, "Infinity\n")
+    assert not re.search("inf|nan", picture.read_text().lower())
+    assert mrl("report", *beyond, "-o", tmp_path / "p.html").code == 0
+
+
 @pytest.mark.parametrize("settings", [[], ["--loss", "squared_hinge"], ["--labels", "any"]])
 def test_a_picture_of_numbers_whose_difference_is_no_double(settings: list[str], mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "huge.csv").write_text("x1,x2,y\n1e308,0,1\n-1e308,0,1\n1,2,1\n")

@@ -61,7 +61,7 @@ def distribution(histogram: Histogram, plan: Plan) -> Distribution:
     from mrl_cli.reductions.cellsums import margin_of
 
     margin = (margin_of(plan) or 0.0) if histogram.sums else 0.0
-    knots = (0.0, margin) if margin > 0 else (0.0,)
+    knots = (0.0, margin) if 0 < margin < math.inf else (0.0,)  # float32 may not hold it
     bars = bars_of(histogram, plan, 2 * MOST_WIDTHS, knots)
     pairs_of = regions_of(histogram, plan)
     pairs, wrong, ties = sum(pairs_of.values()), pairs_of["wrong"], pairs_of["ties"]
