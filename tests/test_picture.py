@@ -196,6 +196,13 @@ def test_png_has_the_size_of_the_picture_and_its_labels(mrl: Mrl, tmp_path: Path
     assert picture.png_of(svg.replace(">name<", "><")) != data  # the label is there
 
 
+def test_calibration_that_is_reported_has_its_picture(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("x1,x2,y\n1,2,1\n3,1,1\n0,0,-1\n")
+    differences = "compute", "p.csv", "--loss", "margin_mse", "--labels", "pm1", "--save-plot", tmp_path / "p.svg"
+    mrl(*differences, "--which", "calibration").must_fail(2, "--which calibration needs labels")
+    assert mrl(*differences, "--which", "calibration", "--calibration").code == 0
+
+
 @pytest.mark.parametrize("which", ["differences", "margins"])
 def test_a_margin_beyond_the_dtype_is_in_no_picture(which: str, mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text("x1,x2,y\n1,2,1\n3,1,1\n0,0,-1\n")

@@ -101,15 +101,22 @@ class Compute(Run):
         from mrl_cli.reductions.cellsums import is_hinge_of_differences
         from mrl_cli.reports.calibration import has_confidences
 
-        is_there = has_confidences(self.plan) if self.which == "calibration" else is_hinge_of_differences(self.plan)
-        if self.which == "groups":
-            is_there = (bool(self.group_by) or self.by_file) and not self.plan.has_clusters
-        needs = {
-            "groups": "--group-by or --by-file, and pairs that are independent: no --cluster",
-            "calibration": "labels that say which of two is right, and a loss that takes such labels",
-            "margins": "one margin for all pairs, and a hinge: margin_ranking or squared_hinge",
-        }
-        refuse_if(not is_there, f"--which {self.which} needs {needs[self.which]}", "choose another picture")
+        has_groups = bool(self.group_by) or self.by_file
+        is_there, needed = {
+            "groups": (
+                has_groups and not self.plan.has_clusters,
+                "--group-by or --by-file, and pairs that are independent: no --cluster",
+            ),
+            "calibration": (
+                self.calibration or has_confidences(self.plan),
+                "labels that say which score is better, and a loss that takes them",
+            ),
+            "margins": (
+                is_hinge_of_differences(self.plan),
+                "one margin for all pairs, and a hinge: margin_ranking or squared_hinge",
+            ),
+        }[self.which]
+        refuse_if(not is_there, f"--which {self.which} needs {needed}", "choose another picture")
 
     def prepare_to_show(self) -> None:
         """Load what makes the figures and the texts of groups, too."""
