@@ -103,7 +103,7 @@ def _init(self: Any, /, *args: Any, **given: Any) -> None:
         return
     fields = kind.__dataclass_fields__
     defaults, made = _defaults_of(kind)  # type: ignore[arg-type]  # of a class, which has a hash
-    values = defaults | dict(zip(kind.__match_args__, args, strict=False)) | given
+    values = defaults | dict(zip(names, args, strict=False)) | given
     for name in made:
         if name not in values:
             values[name] = made[name]()

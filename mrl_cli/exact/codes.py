@@ -133,21 +133,21 @@ class SumsByCode:
         >>> float(both.at(0) + ExactSum.of(np.array([-1e16])))
         1.0
         """
-        parts = (float(part[code]) for part in self.parts if code < part.size)
-        total = ExactSum.of_few(filter(None, parts))  # most are 0 behind the first
-        return total + self.others[code] if code in self.others else total
+        return self._total(code, (float(part[code]) for part in self.parts if code < part.size))
 
     def each(self, codes: NDArray[np.int64], size: int) -> Iterator[ExactSum]:
-        """Yield the sums of some codes below `size`, one after the other, as `at` returns them.
+        """Return the sums of some codes below `size`, one after the other, as `at` returns them.
 
         >>> sums = sums_by_code(np.array([1.0, 2.0]), np.array([0, 1]), 2)
         >>> [float(total) for total in sums.each(np.array([1, 0]), 2)]
         [2.0, 1.0]
         """
         columns = (part[codes].tolist() for part in self.first(size).parts or [np.zeros(size)])
-        for code, terms in zip(codes.tolist(), zip(*columns, strict=True), strict=True):
-            total = ExactSum.of_few(filter(None, terms))
-            yield total + self.others[code] if code in self.others else total
+        return map(self._total, codes.tolist(), zip(*columns, strict=True))
+
+    def _total(self, code: int, terms: Iterable[float]) -> ExactSum:
+        total = ExactSum.of_few(filter(None, terms))  # most are 0 behind the first
+        return total + self.others[code] if code in self.others else total
 
     def rounded(self, size: int) -> Array:
         """Return the sums of the first `size` codes, each rounded once, shape (size,)."""

@@ -205,6 +205,11 @@ class Rules:
         return self.on_tie == "drop" and self.labels in ("pm1", "strength")
 
     @property
+    def says_better(self) -> bool:
+        """Whether a label says which of two is better, and is neither any number nor a probability."""
+        return self.labels not in ("any", "probability")
+
+    @property
     def label_map_text(self) -> str | None:
         """The map of labels as the option writes it, None where there is none."""
         if not self.label_map:

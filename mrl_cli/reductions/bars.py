@@ -16,7 +16,7 @@ from mrl_cli.arrow import distinct
 from mrl_cli.exact import UNIT_EXPONENT, ExactSum
 from mrl_cli.losses import LOSSES
 from mrl_cli.records import NamedTuple
-from mrl_cli.reductions.cellsums import is_hinge_of_differences, margin_of
+from mrl_cli.reductions.cellsums import is_hinge_of_differences, margin_of, shown_margin
 from mrl_cli.reductions.curve import Curve, CurveReduction, hinge_sum
 from mrl_cli.reductions.histogram import is_edge
 
@@ -127,8 +127,6 @@ def losses_by(histogram: Histogram, plan: Plan, groups: NDArray[np.int64], size:
     magnitudes, signs = histogram.cells.starts(np.arange(histogram.counts.size))
     starts = signs * magnitudes
     curve = _curve(histogram, np.where((starts < margin) | ((signs < 0) & (starts == margin)), groups, size), size)
-    if math.isinf(margin):  # float32 may not hold it: so is every loss
-        return [margin if pairs else 0.0 for pairs in curve.counts[0, :size].tolist()]
     is_square = LOSSES[plan.loss.name].power == 2
     losses: list[float] = []
     for group, pairs in enumerate(curve.counts[0, :size].tolist()):
@@ -185,8 +183,7 @@ def margins_for(histogram: Histogram, plan: Plan, most: int) -> list[float]:
 
     They ascend, about as far as bars do.
     """
-    own = max(0.0, margin_of(plan) or 0.0)
-    own = own if own < math.inf else 0.0  # float32 may not hold it
+    own = shown_margin(plan)
     cells = histogram.met()
     starts = histogram.cells.starts(cells)
     exponent, _, last = _chosen(histogram.counts[cells], *starts, 2 * MOST_WIDTHS, (own,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -246,6 +247,12 @@ def margin_of(plan: Plan) -> float | None:
         return None
     with np.errstate(over="ignore"):
         return float(np.dtype(plan.loss.dtype).type(plan.loss.margin))
+
+
+def shown_margin(plan: Plan) -> float:
+    """Return the margin of all pairs where a picture can show it, above 0 and finite, else 0."""
+    margin = margin_of(plan) or 0.0
+    return margin if 0 < margin < math.inf else 0.0
 
 
 def is_hinge_of_differences(plan: Plan) -> bool:

@@ -12,13 +12,14 @@ The other losses with a margin are computed at every margin, and their sums are 
 
 from __future__ import annotations
 
+import math
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mrl_cli.arrow import distinct
-from mrl_cli.exact import BLOCK_VALUES, UNIT_EXPONENT, ExactSum, are_ordinary_factors, cut, products
+from mrl_cli.exact import BLOCK_VALUES, UNIT_EXPONENT, ExactSum, are_ordinary_factors, cut, products, quotient
 from mrl_cli.exact.codes import SumsByCode, sums_by_code, sums_of_products_by_code
 from mrl_cli.losses import LOSSES, of_probabilities
 from mrl_cli.records import light_dataclass
@@ -301,14 +302,11 @@ def hinge_total(
 
 
 def hinge_sum(margin: float, count: ExactSum, first: ExactSum, second: ExactSum, *, is_square: bool) -> float:
-    """Return `hinge_total` rounded once."""
-    if first.negative_infinities:
-        return float("inf")
+    """Return `hinge_total` rounded once; the margin may be infinite, as float32 makes a large one."""
+    if first.negative_infinities or math.isinf(margin):
+        return math.inf if count.units else 0.0
     total, exponent = hinge_total(margin, count, first, second, is_square=is_square)
-    try:
-        return total / (1 << exponent)  # Python divides integers with one correct rounding
-    except OverflowError:
-        return float("inf")
+    return quotient(total, 1 << exponent)
 
 
 def sums_of_squares(

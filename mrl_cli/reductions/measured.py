@@ -244,7 +244,7 @@ def is_negative_part(plan: Plan) -> bool:
     """Return whether the loss of every pair is max(0, -d), of which nothing is rounded, and d a number."""
     loss = plan.loss
     is_plain = loss.name == "margin_ranking" and not loss.margin and plan.column_of("margin") is None
-    return is_plain and plan.rules.labels not in ("any", "probability")
+    return is_plain and plan.rules.says_better
 
 
 def signed_labels(pairs: Batch, plan: Plan, out: NDArray[Any]) -> NDArray[Any]:

@@ -25,8 +25,8 @@ _SIDES = 3  # of 0: below, at, above
 
 
 def has_confidences(plan: Plan) -> bool:
-    """Return whether labels say which of two is right, so that a confidence can be held against that."""
-    return plan.rules.labels not in ("any", "probability") and not LOSSES[plan.loss.name].is_target
+    """Return whether a confidence can be held against labels: they say which is better, and the loss takes such."""
+    return plan.rules.says_better and not LOSSES[plan.loss.name].is_target
 
 
 def calibration_of(histogram: Histogram, plan: Plan) -> dict[str, Any]:

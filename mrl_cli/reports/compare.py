@@ -91,7 +91,9 @@ class ComparisonReport(Report):
         if self.groups is None:
             yield self.record()
         for group in self.groups or ():
-            yield self._named(group, group.record())
+            record = group.record()
+            del record["group"]  # its parts come first, by the names of the columns grouped by
+            yield dict(zip(group_names(self.group_by, record), group.group, strict=True)) | record
 
     def cells(self) -> Rows:
         """Return a row for each group, or that of the whole where there are none."""
@@ -106,11 +108,6 @@ class ComparisonReport(Report):
         return [*named, *names], (
             (*group.group, *map((settings | row).get, names)) for group, row in zip(self.groups, rows, strict=True)
         )
-
-    def _named(self, group: GroupComparison, row: dict[str, Any]) -> dict[str, Any]:
-        """Return the row of a group with its key first, by the names of the columns grouped by."""
-        row.pop("group", None)
-        return dict(zip(group_names(self.group_by, row), group.group, strict=True)) | row
 
     def blocks(self) -> list[Table | Line]:
         """Return both models, how they differ, and how sure that is, and the verdict. Before it, each group."""

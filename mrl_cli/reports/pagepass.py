@@ -23,8 +23,8 @@ def page_plan(plan: Plan, worst: int, *, has_models: bool) -> Plan:
     """
     if has_models and plan.has_weights:
         raise UsageError("two models are compared without weights", hint="leave out --weight, and --strength weight")
-    has_calibration = plan.rules.labels not in ("any", "probability")
-    return with_intervals(plan).changed(describes=True, calibration=has_calibration, counts_lines=worst > 0)
+    calibration = plan.rules.says_better
+    return with_intervals(plan).changed(describes=True, calibration=calibration, counts_lines=worst > 0)
 
 
 def with_intervals(plan: Plan) -> Plan:

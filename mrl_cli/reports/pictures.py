@@ -58,10 +58,10 @@ def distribution(histogram: Histogram, plan: Plan) -> Distribution:
     A histogram without sums, whose cells are not cut at the margin, tells neither the losses nor what is inside it.
     """
     from mrl_cli.reductions.bars import MOST_WIDTHS, bars_of, regions_of
-    from mrl_cli.reductions.cellsums import margin_of
+    from mrl_cli.reductions.cellsums import shown_margin
 
-    margin = (margin_of(plan) or 0.0) if histogram.sums else 0.0
-    knots = (0.0, margin) if 0 < margin < math.inf else (0.0,)  # float32 may not hold it
+    margin = shown_margin(plan) if histogram.sums else 0.0
+    knots = (0.0, margin) if margin else (0.0,)
     bars = bars_of(histogram, plan, 2 * MOST_WIDTHS, knots)
     pairs_of = regions_of(histogram, plan)
     pairs, wrong, ties = sum(pairs_of.values()), pairs_of["wrong"], pairs_of["ties"]

@@ -109,11 +109,12 @@ def _expected_figures(found: Sequence[Expected], query_weights: Sequence[float],
     means = [(one, one.mean(setting), weight) for one, weight in zip(found, query_weights, strict=True)]
     means = [(one, mean, weight) for one, mean, weight in means if not math.isnan(mean)]
     weights = [weight for *_, weight in means]
+    of_weights = reference.LoopSum.of(weights)
     of_means = reference.LoopSum.of_products(weights, [mean for _, mean, _ in means])
     # Each with how large what was added up for it is: means are rounded, in whatever order they are added.
     sizes = [one.figures.terms / setting.divisor(one.figures) * weight for one, _, weight in means]
-    size, weighed = float(reference.LoopSum.of(sizes)), float(reference.LoopSum.of(weights))
-    query_mean = of_means.over(reference.LoopSum.of(weights)), size / (weighed or 1)
+    size, weighed = float(reference.LoopSum.of(sizes)), float(of_weights)
+    query_mean = of_means.over(of_weights), size / (weighed or 1)
     if setting.is_listwise:
         sums = {"sum": (float(of_means), size), "mean": query_mean}
         sums |= {"weight": (weighed, 0.0)} if plan.has_own_weights else {}
