@@ -12,8 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mrl_cli.native import VARIABLE
-from tests.running import Ran
+from tests.running import Ran, inherited
 from tests.schemas import errors_in_text, hold_to_schemas
 
 if TYPE_CHECKING:
@@ -71,7 +70,6 @@ def run_copy(args: Sequence[str | Path], cwd: str | Path, env: Mapping[str, str]
 
 def run_copied(args: Sequence[str | Path], cwd: str | Path) -> Ran:
     """Run `mrl` in a folder as `tests.running.run` does."""
-    env = {name: value for name, value in os.environ.items() if name == VARIABLE or not name.startswith("MRL_")}
-    code, out, err = run_copy(args, cwd, env)
+    code, out, err = run_copy(args, cwd, inherited())
     hold_to_schemas([*map(str, args)], out)
     return Ran(code, out, errors_in_text(err))

@@ -71,6 +71,11 @@ def in_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             del sys.modules[name]
 
 
+def inherited() -> dict[str, str]:
+    """Return the environment without what is mrl's, but for what says by which reader the whole suite is run."""
+    return {name: value for name, value in os.environ.items() if name == VARIABLE or not name.startswith("MRL_")}
+
+
 def run(
     args: Sequence[str | Path],
     stdin: bytes | str | None = None,
@@ -78,15 +83,13 @@ def run(
     cwd: str | Path | None = None,
 ) -> Ran:
     """Run `mrl` as a process of its own; `stdin` goes through a pipe, None is /dev/null; `env` is added."""
-    # But for the one that says by which reader the whole suite is run.
-    inherited = {name: value for name, value in os.environ.items() if name == VARIABLE or not name.startswith("MRL_")}
     data = stdin.encode() if isinstance(stdin, str) else stdin
     process = subprocess.Popen(
         [sys.executable, "-m", "mrl_cli", *map(str, args)],
         stdin=subprocess.DEVNULL if data is None else subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=inherited | dict(env or {}),
+        env=inherited() | dict(env or {}),
         cwd=cwd,
     )
     out, err = (data.decode() for data in process.communicate(data, timeout=120))
