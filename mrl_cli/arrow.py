@@ -242,14 +242,3 @@ def encoded(column: Any) -> Any:
     if pa.types.is_dictionary(column.type):
         return column
     return call_function("dictionary_encode", [column], DictionaryEncodeOptions())
-
-
-def order_and_codes(codes: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the places of integers below 2**31 in their order, those of one as they stand, and these in that order.
-
-    >>> [array.tolist() for array in order_and_codes(np.array([5, 0, 5]))]
-    [[1, 0, 2], [0, 5, 5]]
-    """
-    both = codes.astype(np.int64) << 32 | np.arange(codes.size)
-    both.sort()
-    return both & (1 << 32) - 1, both >> 32

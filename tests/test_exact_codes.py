@@ -28,6 +28,7 @@ from mrl_cli.exact.codes import (
     Piece,
     SumsByCode,
     grown,
+    near_order,
     quotients,
     ranges_by_code,
     sums_by_code,
@@ -451,6 +452,25 @@ def test_additions_to_many_codes_go_where_they_belong() -> None:
         assert sums.at(code).units == units(fraction(terms)) + extra
     assert [part.size for part in sums.parts] == [size + 5] * len(sums.parts)
     assert len(sums.tidied().parts) <= len(sums.parts) <= 4
+
+
+@each("size", [1, 2, 300, 1 << 16, (1 << 16) + 1, 1 << 20])
+@each("share", [1.0, 0.001])
+def test_near_orders_hold_every_code_and_count_the_most_of_one(size: int, share: float) -> None:
+    top = size - 1
+    codes = top - np.random.default_rng(size).integers(0, int(size * share) + 1, 5000).clip(0, top)
+    order, most = near_order(codes, size)
+
+    near = codes[order]
+    assert np.sort(order).tolist() == list(range(codes.size))
+    assert np.diff(near).min() > -max(size >> 15, 1)  # equal or near codes are neighbours
+    assert np.bincount(codes).max() <= most
+
+
+def test_near_orders_count_what_has_one_place() -> None:
+    order, most = near_order(np.array([70_000, 3, 2, 70_001, 70_000]), 1 << 20)  # 16 codes share a place
+
+    assert (order.tolist(), most) == ([1, 2, 0, 3, 4], 4)
 
 
 def test_tidied_sums_are_in_as_few_parts_as_that_takes() -> None:

@@ -291,16 +291,21 @@ class Piece(NamedTuple):
         return sums_of_products_by_code(self.values, self.factors, self.codes, size)
 
 
-def longest_run(codes: NDArray[np.integer]) -> int:
-    """Return a number that no run of equal neighbours is longer than, and less than twice what would do.
+def near_order(codes: NDArray[np.integer], size: int) -> tuple[NDArray[np.intp], int]:
+    """Return the places of codes below `size` in an order in which those that are alike are near, and a count.
 
-    >>> [longest_run(np.array(codes)) for codes in ([1, 2], [1, 2, 2], [1, 1, 1], [1, 1, 1, 1])]
-    [1, 2, 4, 4]
+    Codes whose first 16 bits are the same are together, as they stand. No code occurs more often than the count, which
+    is less than twice that of the codes of the most frequent 16 bits.
+
+    >>> near_order(np.array([2, 0, 2, 2]), 3)
+    (array([1, 0, 2, 3]), 4)
     """
-    most = 1
-    while (codes[most:] == codes[:-most]).any():
+    buckets = (codes >> max((size - 1).bit_length() - 16, 0)).astype(np.uint16)  # NumPy sorts 16 bits by counting
+    order = buckets.argsort(kind="stable")
+    buckets, most = buckets.take(order), 1
+    while (buckets[most:] == buckets[:-most]).any():
         most *= 2
-    return most
+    return order, most
 
 
 class Bins:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 
-from mrl_cli.arrow import order_and_codes
 from mrl_cli.errors import UsageError
 from mrl_cli.exact.blocks import PRODUCT_VALUES, cut
 from mrl_cli.exact.codes import (
@@ -19,7 +18,7 @@ from mrl_cli.exact.codes import (
     Piece,
     SumsByCode,
     grown,
-    longest_run,
+    near_order,
     ranges_by_code,
 )
 from mrl_cli.exact.runs import MOST_ARRANGED, Runs, are_runs, sums_by_run
@@ -90,8 +89,9 @@ class LedgerBlock(NamedTuple):
 
     def add_rows(self, rows: Sequence[LedgerRows], codes: Sequence[NDArray[np.integer]], bins: dict[str, Bins]) -> None:
         """Add pairs, in place: pair j of rows[i] has the key at codes[i][j]. Their sums are added to bins by name."""
-        order, places = order_and_codes(np.concatenate(codes))  # additions to neighbours are several times as quick
-        most, terms = longest_run(places), rows[0].terms
+        places = np.concatenate(codes)
+        order, most = near_order(places, self.size)  # additions to neighbours are several times as quick
+        places, terms = places.take(order), rows[0].terms
         names, numbers = list(rows[0].numbers), np.concatenate([one.table for one in rows])
         states = np.concatenate([one.states for one in rows])
         for name in terms:
