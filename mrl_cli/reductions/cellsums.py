@@ -224,9 +224,12 @@ def _squares(differences: NDArray[np.float64]) -> NDArray[np.float64]:
 
     The last bit is at least 2**-28 of the largest: so CHUNK_PAIRS of them add up without rounding.
     """
-    ones = (differences.view(np.int64) & _FRACTION | _ONE).view(np.float64)
-    upper: NDArray[np.float64] = ((ones * ones).view(np.int64) & _UPPER_BITS).view(np.float64)
-    return upper
+    bits = differences.view(np.int64) & _FRACTION
+    bits |= _ONE
+    squares: NDArray[np.float64] = bits.view(np.float64)
+    squares *= squares
+    bits &= _UPPER_BITS
+    return squares
 
 
 def confidences(differences: NDArray[np.float64]) -> NDArray[np.float64]:

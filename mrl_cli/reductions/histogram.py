@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from mrl_cli.arrow import distinct
-from mrl_cli.exact import ExactSum, cut
+from mrl_cli.exact import ExactSum, Scratch, cut
 from mrl_cli.reductions.base import Reduction
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ _BINADE_CELLS = 1 << 5
 _NEGATIVE = _CELLS >> 1  # the sign, in a cell
 _ZERO = _CELLS  # the code of 0; after it, those of what a cell is cut off at each knot, above 0 and below
 _NOT_MET = -2  # a place that stays below 0 with one added
+_BITS, _MARKS = Scratch(2, dtype=np.uint64), Scratch(dtype=bool)
 CHUNK_PAIRS = 65536  # of 32, 64 and 128 Ki the quickest
 
 
@@ -82,11 +83,13 @@ class Cells:
 
     def places(self, values: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return the places in `codes` of the cells of values, which have one afterwards."""
-        bits = values.view(np.uint64)
-        codes = (bits >> np.uint64(_CELL_BITS)).view(np.int64)
+        bits, (codes, bounds), is_behind = values.view(np.uint64), _BITS.of(values.size), _MARKS.of(values.size)
+        np.right_shift(bits, _CELL_BITS, out=codes)
+        codes = codes.view(np.int64)
         places: NDArray[np.int64] = self._table.take(codes)
         if self._halved.size:
-            places += bits > self._bounds.take(codes)
+            self._bounds.take(codes, out=bounds, mode="clip")  # which needs no buffer, and all codes are there
+            places += np.greater(bits, bounds, out=is_behind)
         if places.size and places.min() < 0:  # where the cell is cut otherwise, or was not met
             others = np.flatnonzero(places < 0)
             cut = others[self._is_cut[codes[others]]]
