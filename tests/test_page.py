@@ -25,7 +25,7 @@ from mrl_cli.commands import report as command
 from mrl_cli.inputs import text
 from mrl_cli.reductions.joint import JointCells
 from mrl_cli.reductions.worst import WorstOfTask, WorstReduction
-from tests.each import mostly_slow
+from tests.each import each, mostly_slow
 from tests.running import Mrl
 
 if TYPE_CHECKING:
@@ -227,6 +227,29 @@ def test_every_number_is_that_of_the_json(mrl: Mrl, tmp_path: Path) -> None:
     shown = dict(zip(*([one.text for one in page.root.all(tag)[-99:]] for tag in ("th", "td")), strict=False))
     assert shown  # all figures and settings stand below
     assert f"{record['difference_mean']!r}" in page.root.all("details")[-1].text
+
+
+@each("columns", [[], ["--group-by", "group"], ["--weight", "w"]])
+def test_figures_of_d_are_those_that_its_cells_hold(mrl: Mrl, tmp_path: Path, columns: list[str]) -> None:
+    write_csv(tmp_path / "a.csv", drawn() | {"w": [1.5] * 400})
+    page = paged(mrl, "a.csv", "--margin", "0.5", *columns)
+    shown = dict(
+        zip(*([one.text for one in page.root.all("details")[-1].all(tag)] for tag in ("th", "td")), strict=True)
+    )
+    record = mrl("compute", "a.csv", "--margin", "0.5", *columns, "-f", "json").result
+
+    further = {"difference_sd", "x1_mean", "x2_mean"} if "--weight" in columns else set()
+    of_d = {key: value for key, value in record.items() if key.startswith(("difference_", "x1_", "x2_"))}
+    of_d |= {f"difference_quantiles.{name}": value for name, value in of_d.pop("difference_quantiles").items()}
+    assert {key for key in of_d if key in shown} == of_d.keys() - {"difference_sd", "x1_mean", "x2_mean"} | further
+    assert all(float(shown[key].lstrip("~")) == value for key, value in of_d.items() if key in shown)
+
+
+def test_a_page_may_be_gated_on_figures_that_it_leaves_out(mrl: Mrl, tmp_path: Path) -> None:
+    write_csv(tmp_path / "a.csv", drawn())
+    found = mrl("compute", "a.csv", "-f", "json").result["difference_sd"]
+    for condition, code in ((f"difference_sd>={found!r}", 1), (f"difference_sd>{found!r}", 0)):
+        assert mrl("report", "a.csv", "-o", "a.html", "--fail-if", condition).code == code
 
 
 @pytest.mark.slow

@@ -168,7 +168,8 @@ class PageReport(Paged, RunOnPairs, TwoModels, Compute):
         from mrl_cli.reports.pagepass import page_plan
 
         plan = plan_of_options(self, self.columns_of_b()) if self.has_models else plan
-        return page_plan(plan, self.worst, has_models=self.has_models)
+        plan = page_plan(plan, self.worst, has_models=self.has_models)
+        return plan.changed(is_drawn=False) if self.fail_if else plan  # which may ask for any figure
 
     def check(self) -> None:
         """Raise UsageError for options that only make sense together."""

@@ -89,7 +89,7 @@ class Validate(RunOnSuite, RunOnPairs):
 
     def planned(self) -> Plan:
         """Return the plan that the options say; scores and differences are described where that is expected."""
-        described = {"describes", "describes pairs", "describes_scores"}
+        described = {"describes", "spread of d", "describes pairs", "describes_scores"}
         return super().planned().changed(describes=not described.isdisjoint(self._needed))
 
     def check(self) -> None:

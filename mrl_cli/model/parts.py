@@ -256,8 +256,9 @@ class Reporting:
     """What is reported. `confidence` is that of intervals, None for none; `preset` names where columns and labels come
     from, `scores` the file of scores that x1 and x2 point at, or that has one for each row; `group_sizes` and `qrels`
     are files beside rows of lists. `describes`: scores and differences are reported too; `calibration`: and how well
-    the probabilities of Bradley-Terry agree with how often pairs are right. `has_total` is false where rows of groups
-    are all that is written, and a report `is_bare` of which the reduced loss is.
+    the probabilities of Bradley-Terry agree with how often pairs are right. One that `is_drawn` describes only what
+    follows from the cells of d that are drawn. `has_total` is false where rows of groups are all that is written, and a
+    report `is_bare` of which the reduced loss is.
     """
 
     reduction: ReductionName = "mean"
@@ -268,5 +269,6 @@ class Reporting:
     qrels: str | None = None
     describes: bool = False
     calibration: bool = False
+    is_drawn: bool = False
     has_total: bool = True
     is_bare: bool = False

@@ -107,6 +107,11 @@ class Plan:
         return bool(self.groups)
 
     @property
+    def sums_scores(self) -> bool:
+        """Whether scores, d and its squares are added up beside the losses."""
+        return self.reporting.describes and not self.reporting.is_drawn
+
+    @property
     def has_quantiles(self) -> bool:
         """Whether the quantiles of d are reported: those of all pairs together."""
         return self.reporting.describes and self.reporting.has_total and not self.has_lists

@@ -46,7 +46,8 @@ TOTAL = "total"  # what rows call the row of all groups
 class ComputeReport(Report):
     """What `mrl compute` reports; `groups` holds a report of each group, whose key is its `group`."""
 
-    FIRST = (*keys_that_need("", "reduced", "pairs", "pairwise", "describes", "describes pairs"), *EVERY_SETTING)
+    _DESCRIBED = ("describes", "spread of d", "describes pairs")
+    FIRST = (*keys_that_need("", "reduced", "pairs", "pairwise", *_DESCRIBED), *EVERY_SETTING)
 
     def record(self) -> dict[str, Any]:
         """Return the JSON object."""
@@ -257,7 +258,7 @@ def compute_reductions(plan: Plan, *, draws: bool = False) -> list[Reduction[Any
     Pairs that are added up by key are not added up once more: `totals_and_ledger`.
     """
     squares = plan.reporting.confidence is not None and not plan.has_clusters
-    of_pairs = {"squares": squares, "describes": plan.reporting.describes}
+    of_pairs = {"squares": squares, "describes": plan.sums_scores}
     reductions: list[Reduction[Any, Any]] = [HistogramReduction()] if plan.has_quantiles else []
     if plan.reporting.calibration or draws:
         from mrl_cli.reductions.cellsums import CellSumsReduction  # few runs report it
@@ -275,14 +276,13 @@ def compute_reductions(plan: Plan, *, draws: bool = False) -> list[Reduction[Any
 def totals_and_ledger(folded: Any, plan: Plan) -> tuple[Totals, Ledger | None]:
     """Return the totals of all pairs of a look and `compute_reductions` folded, and the ledger where there are keys."""
     whole = folded.wholes[1]
-    if plan.has_keys:
-        return whole.total, whole
-    if whole.difference_sum is None and plan.reporting.describes:
+    totals, ledger = (whole.total, whole) if plan.has_keys else (whole, None)
+    if totals.difference_sum is None and plan.reporting.describes:
         known = {"difference_sum": folded.wholes[2].total("first")}
-        if whole.loss_sum is None:
+        if totals.loss_sum is None:
             known["loss_sum"] = ExactSum() - folded.wholes[2].total("first", sign=-1)
-        whole = replace(whole, **known)
-    return whole, None
+        totals = replace(totals, **known)
+    return totals, ledger
 
 
 def report_of(folded: Any, plan: Plan, *, inputs: Sequence[str] = (), cautions: Sequence[str] = ()) -> ComputeReport:

@@ -205,7 +205,7 @@ FIGURES = (
     ),
     Figure("active", 5, lambda of: of.totals.active, "share", needs="pairwise"),
     Figure("difference_mean", 7, lambda of: of.mean_of("difference"), needs="describes"),
-    Figure("difference_sd", 7, lambda of: of.difference_sd, needs="describes"),
+    Figure("difference_sd", 7, lambda of: of.difference_sd, needs="spread of d"),
     Figure("x1_mean", 7, lambda of: of.mean_of("x1"), needs="describes_scores"),
     Figure("x2_mean", 7, lambda of: of.mean_of("x2"), needs="describes_scores"),
     Figure("difference_quantiles", 7, lambda of: of.quantiles, of_run=True, needs="describes pairs"),
@@ -257,15 +257,16 @@ def keys_that_need(*needs: str) -> tuple[str, ...]:
 
 def reported_figures(plan: Plan, *, of_groups: bool = False) -> list[Figure]:
     """Return the figures that a report under this plan holds, or its report of each group."""
-    describes, has_intervals = plan.reporting.describes, plan.reporting.confidence is not None
+    has_intervals = plan.reporting.confidence is not None
     is_pairwise = plan.loss.name in LOSSES
     has_sections = not plan.has_lists and plan.has_sections and not (of_groups and plan.outer_groups != plan.groups)
     of_plan = {
         "": True,
         "reduced": plan.reporting.reduction != "none",
-        "describes": describes,
+        "describes": plan.sums_scores if of_groups else plan.reporting.describes,
+        "spread of d": plan.sums_scores,
         "describes pairs": plan.has_quantiles,
-        "describes_scores": describes and not plan.has_differences,
+        "describes_scores": plan.sums_scores and not plan.has_differences,
         "calibration": plan.reporting.calibration,
         "lists": plan.has_lists,
         "pairs": not plan.has_lists,

@@ -23,8 +23,9 @@ def page_plan(plan: Plan, worst: int, *, has_models: bool) -> Plan:
     """
     if has_models and plan.has_weights:
         raise UsageError("two models are compared without weights", hint="leave out --weight, and --strength weight")
+    of_d = {"describes": True, "is_drawn": not plan.has_weights}  # the sums of cells have the weights of their pairs
     calibration = plan.rules.says_better
-    return with_intervals(plan).changed(describes=True, calibration=calibration, counts_lines=worst > 0)
+    return with_intervals(plan).changed(**of_d, calibration=calibration, counts_lines=worst > 0)
 
 
 def with_intervals(plan: Plan) -> Plan:

@@ -93,7 +93,7 @@ class ListFacts(Facts):
 class RankReport(ComputeReport):
     """What `mrl rank` reports; `groups` holds a report of each group, whose key is its `group`."""
 
-    FIRST = (*keys_that_need("", "reduced", "lists", "describes"), *EVERY_SETTING, "lambda_weight")
+    FIRST = (*keys_that_need("", "reduced", "lists", "describes", "spread of d"), *EVERY_SETTING, "lambda_weight")
 
 
 def rank_report(
