@@ -471,6 +471,7 @@ def test_near_orders_count_what_has_one_place() -> None:
     order, most = near_order(np.array([70_000, 3, 2, 70_001, 70_000]), 1 << 20)  # 16 codes share a place
 
     assert (order.tolist(), most) == ([1, 2, 0, 3, 4], 4)
+    assert near_order(np.array([1, 0]), 2)[1] == 1
 
 
 def test_tidied_sums_are_in_as_few_parts_as_that_takes() -> None:

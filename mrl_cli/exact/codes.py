@@ -294,8 +294,8 @@ class Piece(NamedTuple):
 def near_order(codes: NDArray[np.integer], size: int) -> tuple[NDArray[np.intp], int]:
     """Return the places of codes below `size` in an order in which those that are alike are near, and a count.
 
-    Codes whose first 16 bits are the same are together, as they stand. No code occurs more often than the count, which
-    is less than twice that of the codes of the most frequent 16 bits.
+    Codes whose first 16 bits are the same are together. No code occurs more often than the count, which is less than
+    twice that of the codes of the most frequent 16 bits.
 
     >>> near_order(np.array([2, 0, 2, 2]), 3)
     (array([1, 0, 2, 3]), 4)
