@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 from mrl_cli import evaluate
 from mrl_cli.reductions.histogram import Histogram
 from mrl_cli.reports.figures import QUANTILES
+from tests.each import each
 from tests.running import Mrl
 
 if TYPE_CHECKING:
-    pass
+    from pathlib import Path
 
 # d is 2, -1, 0.5 and 0.25.
 HAND_WORKED = pd.DataFrame(
@@ -40,6 +41,14 @@ def test_hand_worked_description() -> None:
     ]
     # d equal to the margin counts: it costs nothing.
     assert record["accuracy_at_margin"] == 2 / 4
+
+
+@each("key", KEYS)
+def test_each_of_the_description_is_expected_alone(key: str, mrl: Mrl, tmp_path: Path) -> None:
+    HAND_WORKED.to_csv(tmp_path / "a.csv")
+    found: Any = evaluate(HAND_WORKED)
+    assert mrl("validate", "a.csv", "--expect", f"{key}={found[key]!r}").code == 0
+    assert mrl("validate", "a.csv", "--expect", f"{key}={found[key] + 1!r}").code == 1
 
 
 def test_description_of_groups_is_that_of_their_pairs() -> None:

@@ -124,7 +124,7 @@ def test_every_figure_of_compute_can_be_expected(
     options = ["all.csv", "--margin", "0.5", *others]
     figures = run_inside(["compute", *options, "-f", "json"], capfd).result
     figures |= {f"difference_quantiles.{key}": value for key, value in figures["difference_quantiles"].items()}
-    needs = needs | {"", "reduced", "has_margin", "describes", "describes pairs"}
+    needs = needs | {"", "reduced", "has_margin", "describes", "spread of d", "describes pairs"}
     names = {figure.key for figure in FIGURES if figure.needs in needs} - {"difference_quantiles"}
     names |= {key for key in figures if key.startswith("difference_quantiles.")}
     for times, more in ((1, 0), (2, 7)):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mrl_cli.arrow import as_arrow
 from mrl_cli.errors import SuspectShardError, UsageError
 from mrl_cli.exact import UNIT_EXPONENT, ExactSum
-from mrl_cli.exact.codes import sums_by_code, sums_of_products_by_code
+from mrl_cli.exact.codes import LEAST_TERMS, sums_by_code, sums_of_products_by_code
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import Batch, Columns, Counts, Plan, Role
 from mrl_cli.reductions import ledger as groups
@@ -311,6 +311,16 @@ def test_pairs_of_known_keys_are_added_after_a_look_at_the_sums(monkeypatch: pyt
             (("7",), times),
         ]
         assert ledger.arrays()[1].tolist() == [math.fsum([loss] * times) for loss in losses.tolist()]
+
+
+def test_pairs_that_are_held_may_be_many_of_one_key() -> None:
+    size = 64 * LEAST_TERMS  # of so many, the parts for a few add up to more bits than a double has
+    keys, losses = as_arrow(np.arange(size)), np.random.default_rng(7).random(size)
+    rows = LedgerRows.of([keys], losses, np.zeros(size, np.uint8)).held()
+    assert isinstance(rows, LedgerRows)
+    ledger = Ledger()
+    ledger += [rows._replace(codes=np.zeros(size, np.int32))]
+    assert ledger.block.sums["loss"].at(0).units == ExactSum.of(losses).units
 
 
 @pytest.mark.slow

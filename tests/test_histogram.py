@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ from tests.each import each, examples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
 WEIGHTED = Columns(numbers=(("weight", "w"),))
 
@@ -304,6 +307,31 @@ def test_quantiles_lie_between_their_neighbours_as_those_of_numpy() -> None:
     assert wide.quantiles([0.25, 0.5]) == [-(2.0**1022), 0.0]
     undefined.add(np.array([2.0, np.nan, 1.0]))
     assert (undefined.quantiles([0.0, 0.5]), undefined.least, undefined.greatest) == ([1.0, 2.0], -math.inf, math.inf)
+
+
+@each("knot", [0.3, 7.7, 1e-300])
+@each("sign", [1, -1])
+def test_a_knot_is_the_first_number_behind_it(knot: float, sign: int) -> None:
+    cells = Histogram((knot,)).cells
+    numbers = sign * np.array([np.nextafter(knot, 0), knot, np.nextafter(knot, np.inf)])
+    for _ in range(2):  # before they were met, and after
+        below, at, above = cells.places(numbers)
+        assert (below == at, at == above) == (False, True)
+
+
+def test_threads_count_at_the_same_time() -> None:
+    numbers = np.random.default_rng(3).normal(size=(4, 20 * CHUNK_PAIRS))
+
+    def counted(values: NDArray[np.float64]) -> dict[int, int]:
+        histogram = Histogram((0.3, 0.7))
+        for chunk in np.split(values, 20):
+            histogram.add(chunk)
+        met = histogram.met()
+        return dict(zip(histogram.cells.codes[met].tolist(), histogram.counts[met].tolist(), strict=True))
+
+    alone = list(map(counted, numbers))
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(counted, numbers)) == alone
 
 
 def test_histograms_of_cells_that_were_forgotten_merge() -> None:

@@ -23,8 +23,11 @@ import pytest
 
 from mrl_cli.commands import report as command
 from mrl_cli.inputs import text
+from mrl_cli.model import Plan
 from mrl_cli.reductions.joint import JointCells
 from mrl_cli.reductions.worst import WorstOfTask, WorstReduction
+from mrl_cli.reports.figures import reported_figures
+from mrl_cli.reports.pagepass import page_plan
 from tests.each import each, mostly_slow
 from tests.running import Mrl
 
@@ -243,6 +246,12 @@ def test_figures_of_d_are_those_that_its_cells_hold(mrl: Mrl, tmp_path: Path, co
     of_d |= {f"difference_quantiles.{name}": value for name, value in of_d.pop("difference_quantiles").items()}
     assert {key for key in of_d if key in shown} == of_d.keys() - {"difference_sd", "x1_mean", "x2_mean"} | further
     assert all(float(shown[key].lstrip("~")) == value for key, value in of_d.items() if key in shown)
+
+
+def test_groups_of_a_page_have_no_figures_that_were_not_added_up() -> None:
+    plan = page_plan(Plan.of(margin=0.5, describes=True), 0, has_models=False)
+    keys = [[figure.key for figure in reported_figures(plan, of_groups=of_groups)] for of_groups in (False, True)]
+    assert ["difference_mean" in of for of in keys] == [True, False]
 
 
 def test_a_page_may_be_gated_on_figures_that_it_leaves_out(mrl: Mrl, tmp_path: Path) -> None:

@@ -79,8 +79,8 @@ class TotalsReduction(Reduction[Totals, Totals]):
     """Adds up losses and counts pairs.
 
     With `squares` also the squares of losses, which intervals need; `describes` adds up scores and differences too. The
-    sum of a loss that is max(0, -d) is then that of the d below 0, and so is that of the squares. Where it
-    `has_differences` from elsewhere, neither d nor such a loss is added up.
+    sum of a loss that is max(0, -d) is then that of the d below 0, and so is that of the squares. Where it describes
+    and `has_differences` from elsewhere, neither d nor such a loss is added up.
     """
 
     state = Totals
