@@ -14,7 +14,8 @@ quickest first, until one fails. What is made when a module is imported is impor
 What no test notices is shown to mypy, which has to accept it too: None for a bool is no program of this project.
 
 `mutants.txt` holds the mutants that nothing notices, with the reason. One that survives and is not in it ends the
-program with exit code 1, as does one in it that is found out. Install `.[test,mutants]`, and have the compiled reader.
+program with exit code 1, as does one in it that is found out, or that the code no longer has. Install
+`.[test,mutants]`, and have the compiled reader.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ _MISSED, _NOTICED, _BROKEN = 0, 3, 4
 class Part(NamedTuple):
     """Modules to change, and the test files that have to notice: beside the modules' own doctests, without test_.
 
-    Of tests marked slow only those of the file `slow` among these run.
+    Of tests marked slow only those of the files `slow` among these run.
     """
 
     modules: list[str]
@@ -78,7 +79,7 @@ PARTS = {
     "ledgers": Part(
         [f"mrl_cli/reductions/{name}.py" for name in ("base", "totals", "ledger", "keys", "hashes")],
         "keys measure groups reductions group_columns list_reductions",
-        slow="list_reductions",
+        slow="groups list_reductions",
     ),
     "curves": Part(
         [f"mrl_cli/reductions/{name}.py" for name in ("curve", "halves", "contrast", "listcurve")],
@@ -143,8 +144,8 @@ class Runner:
         gc.unfreeze()
         self._functions = [each for each in gc.get_objects() if isinstance(each, FunctionType)]
         gc.freeze()
-        slow = f"test_{PARTS[self.part].slow}.py"
-        items = [item for item in session.items if item.path.name == slow or not item.get_closest_marker("slow")]
+        slow = [f"test_{name}.py" for name in PARTS[self.part].slow.split()]
+        items = [item for item in session.items if item.path.name in slow or not item.get_closest_marker("slow")]
         told = _in_child(lambda: self._told(items))
         if told is None:
             raise SystemExit(f"{self.part}: the tests do not end without a change either")
@@ -359,8 +360,11 @@ def main() -> int:
         fresh = [line for line in survivors if line not in reasons]
         stale = [line for line in {str(mutant) for mutant in drawn} & set(reasons) if line not in survivors]
         kinds = Counter(reasons.get(line, "[unexplained")[1:].split(":")[0] for line in survivors.elements())
-        is_fine &= not fresh and not stale
-        for word, lines in (("not in the list", fresh), ("in the list, and noticed", stale)):
+        names, there = {mutant.name for mutant in every}, set(map(str, every))
+        gone = [line for line in reasons if line.split(" ")[0] in names and line not in there]
+        is_fine &= not (fresh or stale or gone)
+        told_apart = (("not in the list", fresh), ("in the list, and noticed", stale), ("in the list, and gone", gone))
+        for word, lines in told_apart:
             for line in sorted(lines):
                 say(f"{word}: {line}")
         count = survivors.total()

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FEW_KEYS = FEW_TEXTS
-SAMPLED_RUNS = SAMPLED_RUN = 64  # so many keys that follow one another, so many times
+SAMPLED_RUN = 64  # so many keys that follow one another,
+SAMPLED_RUNS = 64  # so many times
 LONGEST_NUMBER = 4000  # characters; Python makes no integer of more digits
 MOST_GAPS = 8  # integers not there for one that is: so many a table of them may have
 MOST_BYTES = 2**31 - 1  # of texts in an Arrow array
