@@ -319,6 +319,11 @@ def test_a_knot_is_the_first_number_behind_it(knot: float, sign: int) -> None:
         assert (below == at, at == above) == (False, True)
 
 
+def test_no_numbers_have_no_places() -> None:
+    places, counts = Histogram().add(np.zeros(0))
+    assert (places.size, counts.sum()) == (0, 0)
+
+
 def test_threads_count_at_the_same_time() -> None:
     numbers = np.random.default_rng(3).normal(size=(4, 20 * CHUNK_PAIRS))
 
