@@ -89,8 +89,9 @@ class Validate(RunOnSuite, RunOnPairs):
 
     def planned(self) -> Plan:
         """Return the plan that the options say; scores and differences are described where that is expected."""
-        described = {"describes", "spread of d", "describes pairs", "describes_scores"}
-        return super().planned().changed(describes=not described.isdisjoint(self._needed))
+        from mrl_cli.reports.figures import OF_D
+
+        return super().planned().changed(describes=not self._needed.isdisjoint((*OF_D, "describes_scores")))
 
     def check(self) -> None:
         """Raise UsageError for options that only make sense together."""

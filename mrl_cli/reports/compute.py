@@ -19,6 +19,7 @@ from mrl_cli.reports.figures import (
     EVERY_SETTING,
     GROUP_KEYS,
     KEYS,
+    OF_D,
     SETTINGS,
     Facts,
     each,
@@ -46,8 +47,7 @@ TOTAL = "total"  # what rows call the row of all groups
 class ComputeReport(Report):
     """What `mrl compute` reports; `groups` holds a report of each group, whose key is its `group`."""
 
-    _DESCRIBED = ("describes", "spread of d", "describes pairs")
-    FIRST = (*keys_that_need("", "reduced", "pairs", "pairwise", *_DESCRIBED), *EVERY_SETTING)
+    FIRST = (*keys_that_need("", "reduced", "pairs", "pairwise", *OF_D), *EVERY_SETTING)
 
     def record(self) -> dict[str, Any]:
         """Return the JSON object."""

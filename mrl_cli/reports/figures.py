@@ -244,6 +244,7 @@ NUMBERS = (
     *(f"{key}.{name}" for key, names in _WITHIN.items() for name in names),
     *(OF_GROUPS + key for key in GROUP_KEYS),
 )
+OF_D = ("describes", "spread of d", "describes pairs")  # what figures of the differences need
 _NEED_LISTS = ("lists", "listwise", "confidence of lists", "unjudged_label", "qrels")
 _OF_LISTS = {figure.key for figure in FIGURES if figure.needs in _NEED_LISTS}
 # What of them there is of pairs.
