@@ -90,7 +90,7 @@ PARTS = {
             f"mrl_cli/reductions/{name}.py"
             for name in ("histogram", "cellsums", "bars", "joint", "look", "worst", "pagequeries")
         ],
-        "histogram calibration reductions notes same_cell api_page",
+        "histogram calibration description reductions notes same_cell api_page",
     ),
     "lists": Part(
         [

@@ -107,7 +107,7 @@ def test_hand_worked_calibration() -> None:
     three = math.log(3)  # a confidence of 3/4
     got = calibration_of([three, three, -three, 0.0], margin=0.5)
     assert got["expected_calibration_error"] == pytest.approx((3 * 3 / 4 - 2) / 4, rel=1e-15)
-    assert got["temperature"] == pytest.approx(math.log(3) / math.log(2), rel=1e-9)  # 2 of 3 are right
+    assert got["temperature"] == pytest.approx(math.log(3) / math.log(2), rel=1e-15)  # 2 of 3 are right
     assert [(one["low"], one["high"], one["pairs"], one["accuracy"]) for one in got["bins"]] == [
         (1 / 2, 8 / 15, 1, 1 / 2),
         (11 / 15, 12 / 15, 3, 2 / 3),

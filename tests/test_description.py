@@ -95,6 +95,15 @@ def test_quantiles_of_many_values_are_those_of_numpy() -> None:
     assert histogram.quantiles(shares) == pytest.approx(np.quantile(values, shares).tolist(), rel=2**-6, abs=1e-3)
 
 
+def test_what_begins_no_cell_is_remembered() -> None:
+    whole = Histogram()
+    for values in ([1.01, 3.0], [1.0, 2.0]):
+        histogram = Histogram()
+        histogram.add(np.array(values))
+        whole += histogram
+    assert whole.quantiles([1 / 3]) == [1 + 1 / 64]
+
+
 def test_quantiles_lie_between_their_neighbours() -> None:
     histogram = Histogram()
     histogram.add(np.array([-1.0, 3.0]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -12,15 +13,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mrl_cli.exact import UNIT_EXPONENT, ExactSum
+from mrl_cli.exact import BLOCK_VALUES, UNIT_EXPONENT, ExactSum
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import Batch, Columns, Plan
 from mrl_cli.reductions.bars import TAIL, bars_of, curve_at, losses_by, losses_of_cells, margins_for, regions_of
-from mrl_cli.reductions.cellsums import CHUNK_PAIRS, CellSumsReduction, _squares, confidences, mantissas, margin_of
+from mrl_cli.reductions.cellsums import CHUNK_PAIRS, CellSumsReduction, _square_units, confidences, mantissas, margin_of
 from mrl_cli.reductions.curve import CurveReduction
-from mrl_cli.reductions.histogram import Histogram, _cells_cut_at
+from mrl_cli.reductions.histogram import Cells, Histogram, _cells_cut_at
 from mrl_cli.reductions.joint import JointCells
 from mrl_cli.reductions.measured import Measured
+from mrl_cli.reports.calibration import _spread
 from tests.each import each, examples
 
 if TYPE_CHECKING:
@@ -213,11 +215,39 @@ def test_sums_of_cells_with_large_numbers_before_them_and_after() -> None:
     assert float(whole.total("confidence")) == math.fsum(confidences(np.array([1, 3.5, 3.5, 2.0**900, 1, -0.25, 3.5])))
 
 
-def test_squares_of_mantissas_add_up_without_rounding() -> None:
-    numbers = 1 + np.random.default_rng(7).random(500) / 32
-    squares = _squares(numbers)
-    assert squares == pytest.approx(numbers**2, rel=2.0**-26)
-    assert drawn(numbers.tolist(), Plan()).total("spread") == ExactSum.of(squares)
+@each("of", [lambda numbers: numbers, lambda numbers: np.full(9, numbers[0])])
+def test_variances_are_those_of_the_numbers_of_a_cell(of: Any) -> None:
+    numbers = of(-8 * (1.25 + np.random.default_rng(7).random(500) / 32))
+    histogram = drawn(numbers.tolist(), Plan())
+    variances = _spread(histogram, histogram.cells.starts(np.arange(histogram.counts.size))[1]).variances
+    expected = np.var(numbers) / np.mean(numbers) ** 2
+    assert variances.tolist() == [pytest.approx(expected, abs=1e-11 if expected > 1e-30 else 0)]
+
+
+def test_squares_of_very_many_numbers_add_up() -> None:
+    whole: Any = drawn([np.nextafter(33 / 32, 0)] * 1000, Plan())
+    one = whole.total("spread")
+    for _ in range(20):
+        whole += pickle.loads(pickle.dumps(whole))
+    assert whole.counts.sum() == 1000 << 20
+    assert whole.total("spread").units == one.units << 20
+
+
+def test_a_zero_is_met_after_the_first_block_and_a_large_number() -> None:
+    reduction = CellSumsReduction(Plan(), (0.123,))  # whose cells no other test has met
+    d = [*np.full(BLOCK_VALUES, 1.5), 1e300, 0.0]
+    numbers: dict[Any, Any] = {"x1": np.array(d), "x2": np.zeros(len(d)), "y": np.ones(len(d))}
+    batch = Batch("", numbers, range(len(d)))
+    whole = reduction.add(reduction.empty(), Measured(batch, Plan(), reduction.needs))
+    assert whole.total("first") == ExactSum.of(np.array(d))
+    assert whole.counts.sum() == len(d)
+
+
+def test_squares_for_the_spread_add_up_without_rounding() -> None:
+    behind = np.random.default_rng(7).random(500) / 32
+    squares = np.ldexp(_square_units(-8 * (1.25 + behind)).astype(float), -37)
+    assert squares == pytest.approx(behind**2, abs=2.0**-38)
+    assert drawn((8 * (1.25 + behind)).tolist(), Plan()).total("spread") == ExactSum.of(squares)
 
 
 def test_losses_under_a_margin_for_each_pair_are_those_of_the_pairs() -> None:
@@ -284,12 +314,14 @@ def test_sums_of_a_cell_full_of_one_number_are_exact(d: float) -> None:
     whole = reduction.add(reduction.empty(), Measured(Batch("", numbers, range(pairs)), plan, reduction.needs))
     sums = {name: float(whole.total(name)) for name in whole.sums}
     sure = float(confidences(np.array([d]))[0])
+    assert whole.counts.sum() == pairs
     assert sums["first"] == float(Fraction(d) * pairs)
     assert sums["confidence"] == float(Fraction(sure) * pairs)
     one = float(mantissas(np.array([d]))[0])
     assert sums["mantissa"] == one * pairs
     if one >= 1:
-        assert sums["spread"] == pytest.approx(one * one * pairs, rel=2.0**-26, abs=0)
+        behind_start = one - math.floor(32 * one) / 32
+        assert sums["spread"] == pytest.approx(behind_start**2 * pairs, rel=0, abs=pairs * 2.0**-38)
 
 
 def test_quantiles_lie_between_their_neighbours_as_those_of_numpy() -> None:
@@ -319,9 +351,29 @@ def test_a_knot_is_the_first_number_behind_it(knot: float, sign: int) -> None:
         assert (below == at, at == above) == (False, True)
 
 
+def test_numbers_of_known_cells_are_found_by_their_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = Histogram((0.3, 7.7)).cells
+    numbers = np.random.default_rng(4).normal(size=1000)
+    places = cells.places(numbers)
+    monkeypatch.setattr(Cells, "places_of", None)
+    assert cells.places(numbers).tolist() == places.tolist()
+
+
+def test_places_of_more_cells_than_there_are_steps_for() -> None:
+    knots = 0.3, 1e-200
+    cells = Histogram(knots).cells
+    every = (np.arange(1 << 17, dtype=np.uint64) << np.uint64(47)).view(np.float64)  # each cell's first number
+    numbers = np.random.default_rng(4).permutation(np.concatenate([every, knots, np.negative(knots)]))
+    for values in (numbers, numbers[::-1].copy()):  # before they were met, and after
+        places = cells.places(values)
+        magnitudes, signs = cells.starts(places)
+        np.testing.assert_array_equal(np.copysign(magnitudes, signs), np.where(values == 0, 0.0, values))
+    assert places.max() >= 1 << 17
+
+
 def test_no_numbers_have_no_places() -> None:
-    places, counts = Histogram().add(np.zeros(0))
-    assert (places.size, counts.sum()) == (0, 0)
+    places = Histogram().places(np.zeros(0))
+    assert places.size == 0
 
 
 def test_threads_count_at_the_same_time() -> None:
@@ -335,6 +387,7 @@ def test_threads_count_at_the_same_time() -> None:
         return dict(zip(histogram.cells.codes[met].tolist(), histogram.counts[met].tolist(), strict=True))
 
     alone = list(map(counted, numbers))
+    assert {sum(counts.values()) for counts in alone} == {numbers.shape[1]}
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(counted, numbers)) == alone
 

@@ -11,7 +11,7 @@ from mrl_cli.exact import BLOCK_VALUES, cut
 from mrl_cli.exact.codes import SumsByCode, grown, sums_by_code, sums_of_products_by_code
 from mrl_cli.losses import LOSSES
 from mrl_cli.reductions.curve import sums_of_squares
-from mrl_cli.reductions.histogram import Cells, Histogram, HistogramReduction
+from mrl_cli.reductions.histogram import WITHIN_CELL, Cells, Histogram, HistogramReduction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,26 +23,29 @@ if TYPE_CHECKING:
 
 CHUNK_PAIRS = 1 << 17  # the bits of so many numbers of a cell, less those of its first one, add up below 2**64
 _LOWER = (1 << 32) - 1
-_UPPER_BITS = np.int64(-1 << 26)
 _LARGE = 2.0**800  # sums of what is larger may be beyond the doubles
 _SIGN_BIT = np.int64(-1 << 63)
 _FRACTION, _ONE = np.int64((1 << 52) - 1), np.float64(1.0).view(np.int64)
+SQUARE_BITS = 37  # after the point
+_ROUNDER = 2.0 ** (52 - SQUARE_BITS)
+_COUNT_BIT = 45  # CHUNK_PAIRS squares of 2**-10 are 2**44 units; above them pairs are counted
 _HALF_BITS, _HALF_UNITS = int(np.float64(0.5).view(np.int64)), 1 << 52  # of a confidence, in 2**-53
 
 
 class CellSums(Histogram):
     """Counts and exact sums of d by cell: `first` (d), `confidence` (sigmoid(|d|)), `mantissa`, and others.
 
-    A mantissa is |d| over the power of two at which its binade begins: so the mean of a cell is known, and how its d
-    spread about it, where their sum or squares are beyond the doubles.
+    A mantissa is |d| over the power of two at which its binade begins; `spread` is the square of how far it lies behind
+    the mantissa at which its cell, uncut, begins. So the mean of a cell is known, and how its d vary about it, where
+    their sum or squares are beyond the doubles.
 
     The bits of numbers of one cell are as far apart as the numbers are, in units of their last place; so are those of
     all confidences but the last. So sums of d and of confidences are integers: their bits are added up, less those of
-    the cell's first number, however often they overflow on the way. They are in the rows of the table after the counts:
-    the upper parts of both, in 2**32 units, and the lower ones.
+    the cell's first number, however often they overflow on the way. Squares are rounded to units, too. All three
+    are in the rows of the table after the counts: their upper parts, in 2**32 units, and the lower ones.
     """
 
-    rows = 5
+    rows = 7
     _together: Mapping[str, SumsByCode] | None = None  # `sums`, until something is added
 
     @property
@@ -57,9 +60,10 @@ class CellSums(Histogram):
         if self.table[1:].any():
             firsts = self.cells.firsts(self.counts.size)
             signs = np.where(firsts < 0, -1.0, 1.0)
-            scaled = (1, "first", binades(firsts) - 52, signs), (1, "mantissa", -52, 1.0), (2, "confidence", -53, 1.0)
-            for row, name, exponent, sign in scaled:
-                upper, lower = self.table[row], self.table[row + 2]
+            of_d = (1, "first", binades(firsts) - 52, signs), (1, "mantissa", -52, 1.0)
+            others = (2, "confidence", -53, 1.0), (3, "spread", -SQUARE_BITS, 1.0)
+            for row, name, exponent, sign in (*of_d, *others):
+                upper, lower = self.table[row], self.table[row + 3]
                 parts = ((upper >> 32, 64), (upper & _LOWER, 32), (lower, 0))
                 of_units = (sign * np.ldexp(part.astype(np.float64), exponent + power) for part, power in parts)
                 sums[name] = sums.get(name, SumsByCode()).merged(SumsByCode(of_units))
@@ -80,23 +84,29 @@ class CellSums(Histogram):
         parts = (grown(part, every.size, 0.0) for part in sums.parts)
         self._sums.setdefault(name, SumsByCode()).add(SumsByCode(parts, sums.others), every, self.counts.size)
 
-    def add_units(self, bits: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
-        """Add the bits of the differences, and of the confidences, of CHUNK_PAIRS pairs at most, both summed by cell.
+    def add_units(self, bits: NDArray[np.int64]) -> None:
+        """Count at most CHUNK_PAIRS pairs, of which `bits`, of shape (3, cells), are sums by cell.
 
-        `bits` has shape (2, cells); of so many pairs each of them is, which are counted already.
+        They are those of the bits of differences, of the bits of confidences, and of `_square_units` with a one for
+        each pair at _COUNT_BIT.
         """
-        bases = _bases(self.cells, counts.size)
-        units = (bits - counts * bases[:2]).view(np.uint64)
-        if (zero := self.cells.zero) is not None:
+        counts, squares = bits[2] >> _COUNT_BIT, bits[2] & ((1 << _COUNT_BIT) - 1)
+        size = counts.size
+        bases = _bases(self.cells, size)
+        units = (bits[:2] - counts * bases[:2]).view(np.uint64)
+        zero = self.cells.zero
+        if zero is not None and zero < size:  # it may have been met behind them, or by another thread
             units[0, zero] = 0  # -0.0 has another bit
-        self.table[1:3, : counts.size] += (units >> np.uint64(32)).view(np.int64) + counts * bases[2:]
-        self.table[3:5, : counts.size] += (units & np.uint64(_LOWER)).view(np.int64)
+        self.table[0, :size] += counts
+        self.table[1:3, :size] += (units >> np.uint64(32)).view(np.int64) + counts * bases[2:]
+        self.table[4:6, :size] += (units & np.uint64(_LOWER)).view(np.int64)
+        self.table[6, :size] += squares
         self._carry()
 
     def _carry(self) -> None:
         self._together = None
-        self.table[1:3] += self.table[3:5] >> 32
-        self.table[3:5] &= _LOWER
+        self.table[1:4] += self.table[4:] >> 32
+        self.table[4:] &= _LOWER
 
 
 def _bases(cells: Cells, size: int) -> NDArray[np.int64]:
@@ -119,12 +129,12 @@ def _bases(cells: Cells, size: int) -> NDArray[np.int64]:
 
 
 class CellSumsReduction(HistogramReduction):
-    """Counts d by cell, and adds up, exactly, what `CellSums` names, and `spread`, the squares of mantissas.
+    """Counts d by cell, and adds up, exactly, what `CellSums` names.
 
-    These have their first 27 bits at least, for all that rests on them is a correction. For the square of a hinge,
-    `second` (d*d) too; of a loss that does not follow from these, the `loss`. Of pairs with weights each of these is
-    weighted, and `weight` is added up as well. Cells are cut at the margin, as the plan's dtype rounds it, and at
-    `knots`.
+    Squares for `spread` are rounded to 37 bits after the point, for all that rests on them is a correction. For the
+    square of a hinge, `second` (d*d) too; of a loss that does not follow from these, the `loss`. Of pairs with weights
+    each of these is weighted, and `weight` is added up as well. Cells are cut at the margin, as the plan's dtype rounds
+    it, and at `knots`.
     """
 
     takes_turns = has_exponentials = True
@@ -151,26 +161,24 @@ class CellSumsReduction(HistogramReduction):
     def _add(self, state: CellSums, measured: Measured, first: int, last: int) -> None:
         """Add at most CHUNK_PAIRS pairs of a batch."""
         weights = measured.pairs.numbers.get("weight")
-        counts, units, spread = np.zeros(0, np.int64), np.zeros((2, 0), np.int64), np.zeros(0)
+        units = np.zeros((3, 0), np.int64)
         for start in range(first, last, BLOCK_VALUES):
             block = slice(start, min(start + BLOCK_VALUES, last))
             differences = measured.differences[block].astype(np.float64, copy=False)
             values = {"loss": measured.losses[block]} if "losses" in self.needs else {}
-            places, of_block = state.add(differences)
-            size = state.counts.size
+            places = state.places(differences)
             if weights is None and state.cells.greatest < _LARGE:
-                counts, units, spread = _widened(counts, size), _widened(units, size), _widened(spread, size)
-                counts[: of_block.size] += of_block
+                units = _widened(units, state.counts.size)
                 np.add.at(units[0], places, differences.view(np.int64))
                 np.add.at(units[1], places, confidences(differences).view(np.int64))
-                spread += np.bincount(places, _squares(differences), size)
+                np.add.at(units[2], places, _square_units(differences, 1 << _COUNT_BIT))
             else:
+                state.count(places)
                 values |= {"first": differences, "confidence": confidences(differences)}
-                values |= {"mantissa": mantissas(differences), "spread": _squares(differences)}
+                squares = np.ldexp(_square_units(differences).astype(np.float64), -SQUARE_BITS)
+                values |= {"mantissa": mantissas(differences), "spread": squares}
             self._add_sums(state, values, differences, None if weights is None else weights[block], places)
-        if counts.size:
-            state.add_units(units, counts)
-            state.add_sums("spread", SumsByCode([spread]))
+        state.add_units(units)
 
     def _add_sums(
         self,
@@ -219,17 +227,16 @@ def mantissas(differences: NDArray[np.float64]) -> NDArray[np.float64]:
     return ones
 
 
-def _squares(differences: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the upper 27 bits of the squares of mantissas, of normal numbers.
-
-    The last bit is at least 2**-28 of the largest: so CHUNK_PAIRS of them add up without rounding.
-    """
-    bits = differences.view(np.int64) & _FRACTION
+def _square_units(differences: NDArray[np.float64], each: int = 0) -> NDArray[np.int64]:
+    """Return the squares for `spread`, of normal numbers, in whole units of 2**-37; with `each` added to each."""
+    bits = differences.view(np.int64) & WITHIN_CELL
     bits |= _ONE
     squares: NDArray[np.float64] = bits.view(np.float64)
+    squares -= 1
     squares *= squares
-    bits &= _UPPER_BITS
-    return squares
+    squares += _ROUNDER  # which leaves the units in the last bits
+    bits += each - int(np.float64(_ROUNDER).view(np.int64))
+    return bits
 
 
 def confidences(differences: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -34,8 +34,10 @@ _CELL_BITS = 64 - 17
 _BINADE_CELLS = 1 << 5
 _NEGATIVE = _CELLS >> 1  # the sign, in a cell
 _ZERO = _CELLS  # the code of 0; after it, those of what a cell is cut off at each knot, above 0 and below
-_NOT_MET = -2  # a place that stays below 0 with one added
-_BITS, _MARKS = Scratch(2, dtype=np.uint64), Scratch(dtype=bool)
+WITHIN_CELL = (1 << _CELL_BITS) - 1  # the bits in which the numbers of a cell differ
+_NOT_MET = -1
+_MOST_STEPS = 1 << 16  # of 17 bits of a place above others, the first is its sign
+_CODES = Scratch(dtype=np.int64)
 CHUNK_PAIRS = 65536  # of 32, 64 and 128 Ki the quickest
 
 
@@ -45,7 +47,7 @@ def is_edge(magnitude: float) -> bool:
     >>> is_edge(0.75), is_edge(0.1), is_edge(33 / 1024), is_edge(65 / 1024)
     (True, False, True, False)
     """
-    return int(np.float64(magnitude).view(np.int64)) % (1 << _CELL_BITS) == 0
+    return not int(np.float64(magnitude).view(np.int64)) & WITHIN_CELL
 
 
 class Cells:
@@ -55,7 +57,8 @@ class Cells:
     on, which are the starts of these cells and the knots, above 0, and then below. `codes` are of the cells that were
     met, and the finite others of their binades, in that order: a table says for each code its place there, and is as
     good for whatever else is counted. A cell that is cut in two has the place of the part that is nearer to 0; the
-    other one, from its bound on, has the next.
+    other one, from its bound on, has the next. `_steps` are what the bits of a number need to be its place, above 47
+    bits which they overflow from the bound on; they are there where cells are cut in two.
     `greatest` is the start of the farthest cell of them, infinite for NaN. `bases` are those of `cellsums`.
     """
 
@@ -71,11 +74,11 @@ class Cells:
         firsts = _ZERO + 1 + np.searchsorted(self._cuts, (halved << _CELL_BITS).view(np.float64))
         self._halved = np.concatenate([halved, halved | _NEGATIVE])
         self._halves = np.concatenate([firsts, firsts + self._cuts.size])
-        # Of numbers of one sign the bits are in the order of the magnitudes; none is above the last of them all.
-        self._bounds = np.full(_CELLS, np.iinfo(np.uint64).max)
-        bounds = self._cuts[firsts - _ZERO]
-        self._bounds[self._halved] = np.concatenate([bounds, -bounds]).view(np.uint64) - np.uint64(1)
+        # Of numbers of one sign the bits are in the order of the magnitudes: those before the bound leave no overflow.
+        self._overflows = np.tile((1 << _CELL_BITS) - (self._cuts[firsts - _ZERO].view(np.int64) & WITHIN_CELL), 2)
         self._table = np.full(_ZERO + 1 + 2 * self._cuts.size, _NOT_MET)
+        self._steps = np.zeros(_CELLS if halved.size else 0, np.int64)
+        self._set_steps(np.arange(self._steps.size))
         self._lock = Lock()
         self.codes = np.zeros(0, np.int64)
         self.greatest = 0.0
@@ -83,14 +86,16 @@ class Cells:
 
     def places(self, values: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return the places in `codes` of the cells of values, which have one afterwards."""
-        bits, (codes, bounds), is_behind = values.view(np.uint64), _BITS.of(values.size), _MARKS.of(values.size)
-        np.right_shift(bits, _CELL_BITS, out=codes)
-        codes = codes.view(np.int64)
-        places: NDArray[np.int64] = self._table.take(codes)
-        if self._halved.size:
-            self._bounds.take(codes, out=bounds, mode="clip")  # which needs no buffer, and all codes are there
-            places += np.greater(bits, bounds, out=is_behind)
-        if places.size and places.min() < 0:  # where the cell is cut otherwise, or was not met
+        bits, codes = values.view(np.int64), _CODES.of(values.size)
+        np.right_shift(values.view(np.uint64), _CELL_BITS, out=codes.view(np.uint64))
+        places: NDArray[np.int64]
+        if self._steps.size:
+            places = self._steps.take(codes)
+            places += bits
+            places >>= _CELL_BITS
+        else:
+            places = self._table.take(codes)
+        if places.size and places.min() < 0:  # where the cell is cut otherwise, was not met or has no steps
             others = np.flatnonzero(places < 0)
             cut = others[self._is_cut[codes[others]]]
             pieces = np.searchsorted(self._cuts, np.abs(values[cut]), "right") + self._cuts.size * (values[cut] < 0)
@@ -115,11 +120,21 @@ class Cells:
                 self.codes = np.concatenate([self.codes, new])
                 self._table[new] = np.arange(size, size + new.size)
                 self._table[self._halved] = self._table[self._halves]
+                if self._steps.size:
+                    self._set_steps(new[new < _CELLS])
+                    self._set_steps(self._halved, self._overflows)
                 starts = self.starts(self._table[new])[0]
                 starts[np.isnan(starts)] = np.inf
                 self.greatest = max(self.greatest, float(starts.max(initial=0.0)))
             places = self._table[codes]
         return places
+
+    def _set_steps(self, cells: NDArray[np.int64], overflows: NDArray[np.int64] | int = 0) -> None:
+        """Set the steps of cells to their places, as far as there is room; threads may take them meanwhile."""
+        places = self._table[cells]
+        has_steps = (places >= 0) & (places < _MOST_STEPS)
+        steps = (np.where(has_steps, places, _NOT_MET) - cells) * (1 << _CELL_BITS)
+        self._steps[cells] = steps + np.where(has_steps, overflows, 0)
 
     @property
     def zero(self) -> int | None:
@@ -155,10 +170,10 @@ class Histogram:
 
     A row of `table`, of shape (rows, n), is by the place of a cell in `cells.codes`, of which there may be more; the
     first is `counts`, and a cell may have no values. `sums` of the values of cells, by name, are `cellsums`'. No value
-    is below `least` or above `greatest`, and none has a bit that `bits` do not have.
+    is below `least` or above `greatest`; `begin_cells` says whether all of them begin one.
 
     >>> histogram = Histogram()
-    >>> _ = histogram.add(np.array([-2.0, 0.0, 1.0, 1.01, 3.0]))
+    >>> histogram.add(np.array([-2.0, 0.0, 1.0, 1.01, 3.0]))
     >>> histogram.quantiles([0.0, 0.5, 0.625])
     [-2.0, 1.015625, 1.015625]
     """
@@ -169,7 +184,7 @@ class Histogram:
         self.knots, self.cells = knots, _cells_cut_at(knots)
         self.table = np.zeros((self.rows, 0), np.int64)
         self._sums: dict[str, SumsByCode] = {}
-        self.least, self.greatest, self.bits = math.inf, -math.inf, 0
+        self.least, self.greatest, self.begin_cells = math.inf, -math.inf, True
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -202,12 +217,12 @@ class Histogram:
         return self._added(places, other.table, other._sums)
 
     @property
-    def _span(self) -> tuple[float, float, int]:
-        return self.least, self.greatest, self.bits
+    def _span(self) -> tuple[float, float, bool]:
+        return self.least, self.greatest, self.begin_cells
 
-    def _widen_span(self, least: float, greatest: float, bits: int) -> None:
+    def _widen_span(self, least: float, greatest: float, begin_cells: bool) -> None:
         self.least, self.greatest = min(self.least, least), max(self.greatest, greatest)
-        self.bits |= bits
+        self.begin_cells = self.begin_cells and begin_cells
 
     def _added(
         self, places: NDArray[np.int64] | slice, table: NDArray[np.int64], sums: Mapping[str, SumsByCode]
@@ -225,17 +240,26 @@ class Histogram:
             table[:, : self.counts.size] = self.table
             self.table = table
 
-    def add(self, values: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Count values, of shape (n,); return the places of their cells, and how many of them each cell has."""
+    def add(self, values: NDArray[np.float64]) -> None:
+        """Count values, of shape (n,)."""
+        self.count(self.places(values))
+
+    def places(self, values: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return the places of values, which are to be counted there."""
         places = self.cells.places(values)
-        counts = np.bincount(places)
         self.widen(self.cells.codes.size)
-        self.table[0, : counts.size] += counts
         if values.size:
             least, greatest = float(values.min()), float(values.max())
             ends = (-math.inf, math.inf) if math.isnan(least) else (least, greatest)
-            self._widen_span(*ends, int(np.bitwise_or.reduce(values.view(np.int64))))
-        return places, counts
+            # Once a number does not begin a cell, no more are looked at.
+            begin_cells = self.begin_cells and not int(np.bitwise_or.reduce(values.view(np.int64))) & WITHIN_CELL
+            self._widen_span(*ends, begin_cells)
+        return places
+
+    def count(self, places: NDArray[np.int64]) -> None:
+        """Count values at places."""
+        counts = np.bincount(places)
+        self.table[0, : counts.size] += counts
 
     def met(self) -> NDArray[np.int64]:
         """Return the places of the cells that have values, in the order of their numbers."""
@@ -255,12 +279,10 @@ class Histogram:
         reached = np.cumsum(self.counts[places])
         magnitudes, signs = self.cells.starts(places)
 
-        begin_cells = not self.bits & ((1 << _CELL_BITS) - 1)
-
         def value_in(cell: int) -> float:
             """Return what stands for the values of a cell."""
             start, sign = float(magnitudes[cell]), int(signs[cell])
-            value = sign * start + 0.0 if begin_cells else _middle(start, sign)  # -0.0 becomes 0.0
+            value = sign * start + 0.0 if self.begin_cells else _middle(start, sign)  # -0.0 becomes 0.0
             return min(max(value, self.least), self.greatest)
 
         def between(place: float) -> float:
@@ -283,7 +305,7 @@ def _restored(
     codes: NDArray[np.int64],
     table: NDArray[np.int64],
     sums: dict[str, SumsByCode],
-    span: tuple[float, float, int],
+    span: tuple[float, float, bool],
 ) -> Histogram:
     """Return a histogram that was pickled: in this process, cells may have been met in another order."""
     histogram = kind(knots)

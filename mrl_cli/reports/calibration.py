@@ -11,7 +11,7 @@ import numpy as np
 from mrl_cli.exact import UNIT_EXPONENT
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import USUAL_CONFIDENCE, Plan
-from mrl_cli.reductions.cellsums import binades
+from mrl_cli.reductions.cellsums import SQUARE_BITS, binades, mantissas
 from mrl_cli.statistics.calibration import EDGES, KNOTS, Spread, best_temperature
 from mrl_cli.statistics.intervals import wilson_interval
 
@@ -101,7 +101,9 @@ def _spread(histogram: Histogram, signs: NDArray[np.int64]) -> Spread:
     exponent = int(np.sort(powers)[cells // 2])
     with np.errstate(all="ignore"):
         means = of_cells("mantissa") / weights
-        variances = of_cells("spread") / weights / means**2 - 1
+        behind_start = means - mantissas(firsts.view(np.float64))
+        variances = of_cells("spread") / weights - behind_start**2
+        variances = np.where(variances < 2.0**-SQUARE_BITS, 0.0, variances / means**2)  # below it is what was rounded
         scaled = np.ldexp(np.where(firsts < 0, -means, means), powers - exponent)
     # Of a cell, d lie within 2**-5 of one another, but for the smallest, which lie anywhere; they have no say.
     is_normal = (firsts >> 52 & 0x7FF) > 0
