@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable
 
 _UNUSED_OF_NUMPY = ("_core._add_newdocs", "_core._add_newdocs_scalars", "_typing")
 _HARDLY_USED = ("ast", "inspect", "pickle", "textwrap")
@@ -155,24 +155,33 @@ def prepare_for_batches() -> None:
         mallopt(_MMAP_THRESHOLD, 1 << 25)
 
 
-def meanwhile(parts: Iterable[Any], work: Callable[[], object]) -> Iterator[Any]:
+def meanwhile(parts: Iterable[Any], work: Callable[[], object]) -> Generator[Any]:
     """Yield parts. From the second one on a thread does work that will be done again, more quickly for that.
 
     Imports, say: whoever needs them is told what is wrong with them, not the thread.
     """
 
     def done() -> None:
-        with suppress(Exception):
-            work()
+        is_collecting = gc.isenabled()
+        gc.disable()  # what is imported is no garbage: to look for some took a fifth of the time
+        try:
+            with suppress(Exception):
+                work()
+        finally:
+            if is_collecting:
+                gc.freeze()
+                gc.enable()
 
     thread = threading.Thread(target=done, name="mrl", daemon=True)
-    for place, part in enumerate(parts):
-        if place == 1:
-            with suppress(RuntimeError):  # there may be no more threads
-                thread.start()
-        yield part
-    if thread.ident is not None:
-        thread.join()
+    try:
+        for place, part in enumerate(parts):
+            if place == 1:
+                with suppress(RuntimeError):  # there may be no more threads
+                    thread.start()
+            yield part
+    finally:
+        if thread.ident is not None:
+            thread.join()
 
 
 def memory_bytes() -> int:

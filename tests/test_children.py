@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import io
 import json
 import pickle
@@ -299,6 +300,25 @@ def test_other_work_fails_in_silence(capfd: pytest.CaptureFixture[str]) -> None:
     """It is done again where its failure can be told."""
     assert [*runtime.meanwhile([1, 2], lambda: 1 // 0)] == [1, 2]
     assert capfd.readouterr() == ("", "")
+
+
+@each("is_collecting", [False, True])
+def test_no_garbage_is_looked_for_while_other_work_is_done(is_collecting: bool) -> None:
+    usual, seen = gc.isenabled(), list[bool]()
+    set_to = {True: gc.enable, False: gc.disable}
+
+    def work() -> None:
+        seen.append(gc.isenabled())
+        raise OSError
+
+    set_to[is_collecting]()
+    try:
+        parts = runtime.meanwhile([1, 2, 3], work)
+        assert (next(parts), next(parts)) == (1, 2)
+        parts.close()  # as a run that fails
+        assert (seen, gc.isenabled()) == ([False], is_collecting)
+    finally:
+        set_to[usual]()
 
 
 FOREVER = """\

@@ -557,6 +557,7 @@ def test_a_page_is_written_as_html_alone_and_needs_jinja2(
         patch.setattr("sys.stdout.isatty", lambda: True)
         assert "a page is not for a terminal" in mrl("report", "a.csv").err
     assert "only mrl report writes .html files" in mrl("compute", "a.csv", "-o", "a.html").err
+    assert "mrl report writes .html" in mrl("report", "a.csv", "-o", "a.parquet").err
     monkeypatch.setattr(command, "find_spec", lambda name: None if name == "jinja2" else util.find_spec(name))
     mrl("report", "a.csv", "-o", "a.html").must_fail(2, "pip install 'jinja2>=3.1'")
     assert not (tmp_path / "a.html").exists()

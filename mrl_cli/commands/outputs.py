@@ -68,8 +68,8 @@ def check_outputs(options: Options, written: str) -> None:
     refuse_if(is_alone, "--plot always draws beside a table", hint)
     message = "--full goes with a table for people, which has few digits; this output has all"
     refuse_if(options.full and is_given("full") and written not in ("table", "auto"), message, "leave it out")
-    suffix = suffix_of(options.output)
-    is_unwritten = bool(suffix) and written != _PAGE and _is_unwritten(suffix)
+    suffix = "" if written == _PAGE else suffix_of(options.output)  # which a page refuses itself
+    is_unwritten = bool(suffix) and _is_unwritten(suffix)
     if is_unwritten or (format_of(suffix) == "parquet" and written != "parquet"):
         who = "only mrl report writes" if suffix == f".{_PAGE}" else "mrl writes no"
         known = f"{who} {suffix} files" if is_unwritten else "-f parquet writes one"

@@ -313,12 +313,13 @@ class Run(Options, ABC):
 
         sources = self.sources if sources is None else sources
         plan = (plan or self.plan).changed(holds_pairs=any(reduction.holds_pairs for reduction in reductions))
-        parts = runtime.meanwhile(self._opened_engine()(sources, Job(plan, tuple(reductions))), self.prepare_to_show)
+        measured = self._opened_engine()(sources, Job(plan, tuple(reductions)))
         is_asked = self.progress if shows_progress and not self.quiet else False
         with ExitStack() as stack:
             if not gc.isenabled():  # for what is made of the result lives as long as the process
                 stack.callback(gc.disable)
             runtime.prepare_for_batches()
+            parts: Any = stack.enter_context(closing(runtime.meanwhile(measured, self.prepare_to_show)))
             if is_asked or (is_asked is None and sys.stderr is not None and sys.stderr.isatty()):
                 from mrl_cli.render.progress import watched  # most runs are not watched
 
