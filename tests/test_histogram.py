@@ -17,7 +17,15 @@ from mrl_cli.exact import BLOCK_VALUES, UNIT_EXPONENT, ExactSum
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import Batch, Columns, Plan
 from mrl_cli.reductions.bars import TAIL, bars_of, curve_at, losses_by, losses_of_cells, margins_for, regions_of
-from mrl_cli.reductions.cellsums import CHUNK_PAIRS, CellSumsReduction, _square_units, confidences, mantissas, margin_of
+from mrl_cli.reductions.cellsums import (
+    CHUNK_PAIRS,
+    CellSums,
+    CellSumsReduction,
+    _square_units,
+    confidences,
+    mantissas,
+    margin_of,
+)
 from mrl_cli.reductions.curve import CurveReduction
 from mrl_cli.reductions.histogram import Cells, Histogram, _cells_cut_at
 from mrl_cli.reductions.joint import JointCells
@@ -224,6 +232,25 @@ def test_variances_are_those_of_the_numbers_of_a_cell(of: Any) -> None:
     assert variances.tolist() == [pytest.approx(expected, abs=1e-11 if expected > 1e-30 else 0)]
 
 
+@each("weights", [None, [2.0, 0.5, 1.0, 3.0]])
+def test_sums_are_of_their_cells_where_cells_were_met_in_another_order(weights: list[float] | None) -> None:
+    _cells_cut_at.cache_clear()
+    plan, numbers = Plan.of(columns=Columns() if weights is None else WEIGHTED), [0.0, -3.0, 1e-3, 700.0]
+    usual = drawn(numbers, plan, weights)
+    pickled = pickle.dumps(usual)
+    _cells_cut_at.cache_clear()
+    whole: Any = drawn([-700.0, 5.0], plan, None if weights is None else [7.0, 9.0])
+    both = drawn([*numbers, -700.0, 5.0], plan, None if weights is None else [*weights, 7.0, 9.0])
+    whole += pickle.loads(pickled)
+    cells = [(histogram, place) for histogram in (whole, both) for place in histogram.met()]
+    assert len(cells) == 2 * 6
+    for (left, here), (right, there) in zip(cells[:6], cells[6:], strict=True):
+        assert {name: left.sums[name].at(here) for name in left.sums} == {
+            name: right.sums[name].at(there) for name in right.sums
+        }
+        assert left.counts[here] == right.counts[there] == 1
+
+
 def test_squares_of_very_many_numbers_add_up() -> None:
     whole: Any = drawn([np.nextafter(33 / 32, 0)] * 1000, Plan())
     one = whole.total("spread")
@@ -241,6 +268,15 @@ def test_a_zero_is_met_after_the_first_block_and_a_large_number() -> None:
     whole = reduction.add(reduction.empty(), Measured(batch, Plan(), reduction.needs))
     assert whole.total("first") == ExactSum.of(np.array(d))
     assert whole.counts.sum() == len(d)
+
+
+def test_another_thread_meets_the_first_zero() -> None:
+    state, other = CellSums((0.123,)), CellSums((0.123,))
+    state.places(np.ones(1))
+    other.places(np.zeros(1))
+    assert state.cells.zero == state.counts.size
+    state.add_units(np.zeros((3, state.counts.size), np.int64))
+    assert not state.counts.any()
 
 
 def test_squares_for_the_spread_add_up_without_rounding() -> None:

@@ -11,7 +11,7 @@ from mrl_cli.exact import BLOCK_VALUES, cut
 from mrl_cli.exact.codes import SumsByCode, grown, sums_by_code, sums_of_products_by_code
 from mrl_cli.losses import LOSSES
 from mrl_cli.reductions.curve import sums_of_squares
-from mrl_cli.reductions.histogram import WITHIN_CELL, Cells, Histogram, HistogramReduction
+from mrl_cli.reductions.histogram import WITHIN_CELL, Cells, Histogram, HistogramReduction, widened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -168,7 +168,7 @@ class CellSumsReduction(HistogramReduction):
             values = {"loss": measured.losses[block]} if "losses" in self.needs else {}
             places = state.places(differences)
             if weights is None and state.cells.greatest < _LARGE:
-                units = _widened(units, state.counts.size)
+                units = widened(units, state.counts.size)
                 np.add.at(units[0], places, differences.view(np.int64))
                 np.add.at(units[1], places, confidences(differences).view(np.int64))
                 np.add.at(units[2], places, _square_units(differences, 1 << _COUNT_BIT))
@@ -200,13 +200,6 @@ class CellSumsReduction(HistogramReduction):
                 state.add_sums(name, sums_by_code(of_pairs, places, size))
             else:
                 state.add_sums(name, sums_of_products_by_code(weights, of_pairs, places, size))
-
-
-def _widened(array: NDArray[Any], size: int) -> NDArray[Any]:
-    """Return an array with room for `size` cells in its last axis."""
-    if array.shape[-1] >= size:
-        return array
-    return np.concatenate([array, np.zeros((*array.shape[:-1], size - array.shape[-1]), array.dtype)], axis=-1)
 
 
 def binades(firsts: NDArray[np.int64]) -> NDArray[np.int64]:
