@@ -11,7 +11,7 @@ from mrl_cli.exact import BLOCK_VALUES, cut
 from mrl_cli.exact.codes import SumsByCode, grown, sums_by_code, sums_of_products_by_code
 from mrl_cli.losses import LOSSES
 from mrl_cli.reductions.curve import sums_of_squares
-from mrl_cli.reductions.histogram import WITHIN_CELL, Cells, Histogram, HistogramReduction, widened
+from mrl_cli.reductions.histogram import WITHIN_CELL, Cells, Histogram, HistogramReduction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,7 +26,7 @@ _LOWER = (1 << 32) - 1
 _LARGE = 2.0**800  # sums of what is larger may be beyond the doubles
 _SIGN_BIT = np.int64(-1 << 63)
 _FRACTION, _ONE = np.int64((1 << 52) - 1), np.float64(1.0).view(np.int64)
-SQUARE_BITS = 37  # after the point
+SQUARE_BITS = 37  # of a square for `spread`, after the point
 _ROUNDER = 2.0 ** (52 - SQUARE_BITS)
 _COUNT_BIT = 45  # CHUNK_PAIRS squares of 2**-10 are 2**44 units; above them pairs are counted
 _HALF_BITS, _HALF_UNITS = int(np.float64(0.5).view(np.int64)), 1 << 52  # of a confidence, in 2**-53
@@ -161,14 +161,14 @@ class CellSumsReduction(HistogramReduction):
     def _add(self, state: CellSums, measured: Measured, first: int, last: int) -> None:
         """Add at most CHUNK_PAIRS pairs of a batch."""
         weights = measured.pairs.numbers.get("weight")
-        units = np.zeros((3, 0), np.int64)
+        units = [np.zeros(0, np.int64)] * 3
         for start in range(first, last, BLOCK_VALUES):
             block = slice(start, min(start + BLOCK_VALUES, last))
             differences = measured.differences[block].astype(np.float64, copy=False)
             values = {"loss": measured.losses[block]} if "losses" in self.needs else {}
             places = state.places(differences)
             if weights is None and state.cells.greatest < _LARGE:
-                units = widened(units, state.counts.size)
+                units = [grown(of, state.counts.size, 0) for of in units]
                 np.add.at(units[0], places, differences.view(np.int64))
                 np.add.at(units[1], places, confidences(differences).view(np.int64))
                 np.add.at(units[2], places, _square_units(differences, 1 << _COUNT_BIT))
@@ -178,7 +178,7 @@ class CellSumsReduction(HistogramReduction):
                 squares = np.ldexp(_square_units(differences).astype(np.float64), -SQUARE_BITS)
                 values |= {"mantissa": mantissas(differences), "spread": squares}
             self._add_sums(state, values, differences, None if weights is None else weights[block], places)
-        state.add_units(units)
+        state.add_units(np.array(units))
 
     def _add_sums(
         self,

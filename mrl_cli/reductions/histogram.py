@@ -162,15 +162,6 @@ class Cells:
         return magnitudes, np.where(codes == _ZERO, 0, np.where(is_below, -1, 1))
 
 
-def widened(rows: NDArray[np.int64], size: int) -> NDArray[np.int64]:
-    """Return rows by cell with room for so many cells."""
-    if rows.shape[1] >= size:
-        return rows
-    wide = np.zeros((len(rows), size), np.int64)
-    wide[:, : rows.shape[1]] = rows
-    return wide
-
-
 _cells_cut_at = lru_cache(16)(Cells)  # all states of a run have the same ones
 
 
@@ -244,7 +235,10 @@ class Histogram:
 
     def widen(self, size: int) -> None:
         """Make room for so many cells."""
-        self.table = widened(self.table, size)
+        if size > self.counts.size:
+            table = np.zeros((self.rows, size), np.int64)
+            table[:, : self.counts.size] = self.table
+            self.table = table
 
     def add(self, values: NDArray[np.float64]) -> None:
         """Count values, of shape (n,)."""
